@@ -160,7 +160,6 @@ const fn halves(value: u64, endian: Endian) -> [u32; 2] {
     }
 }
 
-#[expect(clippy::cast_lossless, reason = "`u64::from` is not const")]
 const fn whole([first, second]: [u32; 2], endian: Endian) -> u64 {
     match endian {
         Endian::Little => (second as u64) << 32 | first as u64,
