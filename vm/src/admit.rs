@@ -261,7 +261,7 @@ fn violations(program: &[Insn], kernel: Kernel) -> impl Iterator<Item = Violatio
     whole
         .into_iter()
         .chain(local_violations(readable, kernel))
-        .chain(ScratchPass::new(readable))
+        .chain(ScratchPass::needed_by(readable).into_iter().flatten())
 }
 
 /// The rules that look at one instruction at a time.
@@ -333,13 +333,15 @@ struct ScratchPass<'p> {
 }
 
 impl<'p> ScratchPass<'p> {
-    const fn new(program: &'p [Insn]) -> Self {
-        Self {
+    /// Only a read can break the rule, and most filters have none: they are spared the walk.
+    fn needed_by(program: &'p [Insn]) -> Option<Self> {
+        let reads = |insn: &Insn| matches!(insn.op(), Some(Op::LdMem | Op::LdxMem));
+        program.iter().any(reads).then_some(Self {
             program,
             pc: 0,
             written: 0,
             at_target: [u16::MAX; MAX_INSNS],
-        }
+        })
     }
 
     fn jump_to(&mut self, target: u64) {

@@ -77,7 +77,7 @@ impl Insn {
     /// What the instruction does, or `None` when no classic BPF instruction has this opcode.
     #[must_use]
     pub fn op(self) -> Option<Op> {
-        isa::lookup(self.code).map(|row| row.op)
+        isa::decode(self.code)
     }
 
     /// Where a jump at `pc` may go: (when true, when false), which are equal for `ja`. `None` for anything else.

@@ -178,6 +178,12 @@ pub fn lookup(code: u16) -> Option<&'static Opcode> {
     TABLE.get(usize::from(row))
 }
 
+/// What an opcode does, or `None` when no classic BPF instruction has it.
+#[must_use]
+pub fn decode(code: u16) -> Option<Op> {
+    *OPS.get(usize::from(code))?
+}
+
 /// The instruction set: every opcode that the classic checker knows, and `ret x`, which has a name and no taker.
 #[rustfmt::skip]
 pub const TABLE: [Opcode; 50] = [
@@ -273,8 +279,11 @@ const fn branch(code: u16, mnemonic: &'static str, cond: Cond, src: Src, doc: &'
     }
 }
 
-/// Row number by opcode, so that decoding is one load. 255 stands for "no such instruction".
+/// Row number by opcode, so that a look-up is one load. 255 stands for "no such instruction".
 const INDEX: [u8; 256] = index();
+
+/// What an opcode does, by opcode, so that decoding while evaluating is one load too.
+const OPS: [Option<Op>; 256] = ops();
 
 #[expect(
     clippy::indexing_slicing,
@@ -290,6 +299,21 @@ const fn index() -> [u8; 256] {
         row += 1;
     }
     index
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs at compile time, where an overflow or a wrong index is a build error"
+)]
+const fn ops() -> [Option<Op>; 256] {
+    let mut ops = [None; 256];
+    let mut row = 0;
+    while row < TABLE.len() {
+        ops[TABLE[row].code as usize] = Some(TABLE[row].op);
+        row += 1;
+    }
+    ops
 }
 
 #[cfg(test)]
@@ -316,5 +340,8 @@ mod tests {
     fn rows_are_sorted_and_found() {
         assert!(TABLE.windows(2).all(|pair| pair[0].code < pair[1].code));
         assert!(TABLE.iter().all(|row| lookup(row.code) == Some(row)));
+        for code in 0..=u16::MAX {
+            assert_eq!(decode(code), lookup(code).map(|row| row.op));
+        }
     }
 }
