@@ -1,0 +1,30 @@
+//! From text facts to Rust: the files of `abi/src/generated`.
+
+mod calls;
+mod rust;
+
+use std::path::{Path, PathBuf};
+
+use rust::HEADER;
+
+/// Every generated file, named below `abi/src/generated`, with its text.
+pub(super) fn all(data: &Path) -> Result<Vec<(PathBuf, String)>, String> {
+    let all = calls::read_all(data)?;
+    let names = calls::names(&all);
+    let prototypes: Vec<Vec<usize>> = all.iter().map(|calls| vec![0; calls.len()]).collect();
+    let mut files = calls::tables(&all, &names, &prototypes);
+    files.push((PathBuf::from("names.rs"), calls::names_file(&names, |_| None)));
+    files.push((
+        PathBuf::from("prototypes.rs"),
+        format!("{HEADER}pub(crate) static PROTOTYPES: &[crate::Prototype] = &[];\n"),
+    ));
+    files.push((PathBuf::from("mod.rs"), module_file()));
+    Ok(files)
+}
+
+fn module_file() -> String {
+    format!(
+        "{HEADER}mod calls;\nmod names;\nmod prototypes;\n\n\
+         pub(crate) use calls::calls;\npub(crate) use names::{{NAMES, SINCE}};\npub(crate) use prototypes::PROTOTYPES;\n"
+    )
+}
