@@ -49,7 +49,7 @@ fn constant(line: &str) -> Option<(String, u64)> {
 fn source_dir() -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    // The filter leaves out packages of other systems, which an offline build has not unpacked.
+    // The filter leaves out packages of other systems, which a build here does not download.
     let filter = ["--filter-platform", "x86_64-unknown-linux-gnu"];
     let output = Command::new(cargo)
         .args([
