@@ -52,14 +52,7 @@ fn source_dir() -> PathBuf {
     // The filter leaves out packages of other systems, which a build here does not download.
     let filter = ["--filter-platform", "x86_64-unknown-linux-gnu"];
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--manifest-path",
-            manifest,
-        ])
+        .args(["metadata", "--format-version", "1", "--manifest-path", manifest])
         .args(filter)
         .output()
         .unwrap();
