@@ -2,6 +2,16 @@
 //!
 //! The corpus is not part of the project: without it this test says so and passes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::cast_sign_loss,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
