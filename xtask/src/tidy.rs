@@ -52,5 +52,8 @@ fn tracked_files(root: &Path) -> Result<Vec<PathBuf>, String> {
     }
     let listing = String::from_utf8_lossy(&output.stdout);
     let names = listing.split('\0').filter(|name| !name.is_empty());
-    Ok(names.map(PathBuf::from).filter(|path| root.join(path).is_file()).collect())
+    Ok(names
+        .map(PathBuf::from)
+        .filter(|path| root.join(path).is_file())
+        .collect())
 }

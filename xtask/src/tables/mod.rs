@@ -40,6 +40,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     }
 }
 
+/// Fails when a committed table is not what the facts give.
+pub(crate) fn check() -> Result<(), String> {
+    refresh(true)
+}
+
 fn refresh(check: bool) -> Result<(), String> {
     let generated = generate::all(&data_dir())?;
     let dir = abi_dir().join("src/generated");

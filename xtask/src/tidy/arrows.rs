@@ -21,7 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "callproof-benches",
-        &["callproof-vm", "callproof-abi", "callproof-formats", "callproof-testgen"],
+        &[
+            "callproof-vm",
+            "callproof-abi",
+            "callproof-formats",
+            "callproof-testgen",
+        ],
     ),
     ("xtask", &[]),
 ];
@@ -75,7 +80,9 @@ pub(super) fn licences(metadata: &Metadata, found: &mut Vec<String>) {
         let licence = package.license.as_deref().unwrap_or("none stated");
         if !is_permissive(licence) {
             let Package { name, version, .. } = package;
-            found.push(format!("`{name}` {version} is under `{licence}`, which is not on the list"));
+            found.push(format!(
+                "`{name}` {version} is under `{licence}`, which is not on the list"
+            ));
         }
     }
 }
@@ -84,7 +91,8 @@ pub(super) fn licences(metadata: &Metadata, found: &mut Vec<String>) {
 fn is_permissive(expression: &str) -> bool {
     // `/` is how old manifests wrote OR.
     let flat = expression.replace(['(', ')'], "").replace('/', " OR ");
-    flat.split(" AND ").all(|all| all.split(" OR ").any(|one| PERMISSIVE.contains(&one.trim())))
+    flat.split(" AND ")
+        .all(|all| all.split(" OR ").any(|one| PERMISSIVE.contains(&one.trim())))
 }
 
 #[cfg(test)]

@@ -59,7 +59,11 @@ impl File<'_> {
         let generated = self.path.components().any(|part| part.as_os_str() == "generated");
         let excused = LONG_BECAUSE.iter().any(|(path, _)| self.path == Path::new(path));
         if lines > LONGEST && !generated && !excused {
-            self.say(lines, &format!("longer than {LONGEST} lines; split it or say why not in tidy"), found);
+            self.say(
+                lines,
+                &format!("longer than {LONGEST} lines; split it or say why not in tidy"),
+                found,
+            );
         }
     }
 
@@ -68,7 +72,8 @@ impl File<'_> {
             return;
         }
         let name = self.path.file_name().unwrap_or_default();
-        let root = self.path.parent().is_some_and(|parent| parent.ends_with("src")) && (name == "lib.rs" || name == "main.rs");
+        let root =
+            self.path.parent().is_some_and(|parent| parent.ends_with("src")) && (name == "lib.rs" || name == "main.rs");
         if root && !self.text.contains("#![forbid(unsafe_code)]") {
             self.say(1, "a room's root says `#![forbid(unsafe_code)]`", found);
         }
@@ -94,7 +99,11 @@ impl File<'_> {
                 let folder = root.join(self.path);
                 let folder = folder.parent().unwrap_or(root);
                 if !outside && !path.is_empty() && !folder.join(path).exists() {
-                    self.say(number.saturating_add(1), &format!("the link to `{target}` leads nowhere"), found);
+                    self.say(
+                        number.saturating_add(1),
+                        &format!("the link to `{target}` leads nowhere"),
+                        found,
+                    );
                 }
             }
         }
@@ -103,10 +112,22 @@ impl File<'_> {
 
 /// Each in pieces, so that this file does not break its own rule.
 const MARKERS: &[(&[&str], &str)] = &[
-    (&["TO", "DO"], "unfinished work is finished or listed as a limit, not marked"),
-    (&["FIX", "ME"], "unfinished work is finished or listed as a limit, not marked"),
-    (&["X", "XX"], "unfinished work is finished or listed as a limit, not marked"),
-    (&["HA", "CK"], "unfinished work is finished or listed as a limit, not marked"),
+    (
+        &["TO", "DO"],
+        "unfinished work is finished or listed as a limit, not marked",
+    ),
+    (
+        &["FIX", "ME"],
+        "unfinished work is finished or listed as a limit, not marked",
+    ),
+    (
+        &["X", "XX"],
+        "unfinished work is finished or listed as a limit, not marked",
+    ),
+    (
+        &["HA", "CK"],
+        "unfinished work is finished or listed as a limit, not marked",
+    ),
     (&["/wo", "rk/"], "a path of one machine"),
     (&["/ho", "me/"], "a path of one machine"),
     (&["/ro", "ot/"], "a path of one machine"),
@@ -121,7 +142,9 @@ fn mentions(line: &str, word: &str) -> bool {
     let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(at, _)| {
         let before = line.get(..at).and_then(|text| text.chars().next_back());
-        let after = line.get(at.saturating_add(word.len())..).and_then(|text| text.chars().next());
+        let after = line
+            .get(at.saturating_add(word.len())..)
+            .and_then(|text| text.chars().next());
         let open_start = word.starts_with('/');
         let open_end = word.ends_with('/');
         (open_start || !inside(before)) && (open_end || !inside(after))
