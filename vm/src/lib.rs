@@ -26,6 +26,10 @@
 //! | the kernel admits a program, or names every rule it breaks | [`Filter::load`], [`Rule`], [`length`] |
 //! | an admitted filter judges a call | [`Filter::run`], [`observe`] |
 //! | the filters of one thread are combined | [`Chain`], [`Verdict`], [`Action`] |
+//! | or are not asked at all | [`bitmap`] |
+//! | the caller observes something | [`effect`] |
+//! | a call that installs a filter succeeds or not | [`install`] |
+//! | threads share chains, tracers and supervisors answer | `task`, with the `alloc` feature |
 //!
 //! Nothing here reads a file, asks a kernel or knows a system call's name. Evaluation never allocates; without the
 //! `alloc` feature nothing does. A filter sees registers and never the memory they point to, so neither does this crate.
@@ -44,11 +48,22 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg_attr(
+    not(feature = "alloc"),
+    expect(
+        clippy::needless_borrow,
+        reason = "a borrowed store is a reference already, an owning one is not"
+    )
+)]
 mod admit;
+pub mod bitmap;
 mod chain;
 mod data;
+pub mod effect;
+mod errno;
 mod eval;
 mod insn;
+pub mod install;
 pub mod isa;
 mod kernel;
 pub mod length;
@@ -58,6 +73,7 @@ mod verdict;
 pub use admit::{Filter, Rejected, Rule, Store, Violation};
 pub use chain::Chain;
 pub use data::{Endian, SeccompData};
+pub use errno::Errno;
 pub use insn::{Insn, InsnAt};
 pub use kernel::{Evidence, Gate, Kernel, Machine, NotARelease, ShiftByX};
 pub use verdict::{Action, Verdict, combine};
