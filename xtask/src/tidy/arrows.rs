@@ -6,7 +6,16 @@ use cargo_metadata::{DependencyKind, Metadata, Package};
 const ARROWS: &[(&str, &[&str])] = &[
     ("callproof-vm", &[]),
     ("callproof-abi", &[]),
-    ("callproof-formats", &["callproof-vm", "callproof-abi"]),
+    ("callproof-policy", &["callproof-vm", "callproof-abi"]),
+    ("callproof-checker", &[]),
+    (
+        "callproof-verifier",
+        &["callproof-vm", "callproof-abi", "callproof-policy", "callproof-checker"],
+    ),
+    (
+        "callproof-formats",
+        &["callproof-vm", "callproof-abi", "callproof-policy"],
+    ),
     ("callproof-testgen", &["callproof-vm", "callproof-abi"]),
     ("callproof-kernel-diff", &["callproof-vm", "callproof-abi"]),
     (
@@ -14,6 +23,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof-vm",
             "callproof-abi",
+            "callproof-policy",
+            "callproof-checker",
+            "callproof-verifier",
             "callproof-formats",
             "callproof-testgen",
             "callproof-kernel-diff",
@@ -34,8 +46,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms that tests may use from above: kernel answers and generators are judges, not parts.
 const JUDGES: &[&str] = &["callproof-testgen", "callproof-kernel-diff"];
 
-/// The rooms that anybody may put into a `no_std` program: they depend on nothing at all.
-const BARE: &[&str] = &["callproof-vm", "callproof-abi"];
+/// The rooms that depend on nothing at all: two for `no_std` programs, one so that a proof needs no trust in us.
+const BARE: &[&str] = &["callproof-vm", "callproof-abi", "callproof-checker"];
 
 /// Licences that ask for no more than a notice.
 const PERMISSIVE: &[&str] = &[
