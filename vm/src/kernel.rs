@@ -151,10 +151,14 @@ gates! {
     GetSyscallInfo = 5 . 3, Documented;
     /// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
     NotifContinue = 5 . 5, Documented;
+    /// `SECCOMP_IOCTL_NOTIF_RECV` refuses a buffer that is not zeroed
+    RecvZeroBuffer = 5 . 5, Documented;
     /// `SECCOMP_FILTER_FLAG_TSYNC_ESRCH`
     TsyncEsrch = 5 . 7, ReleaseUnchecked;
     /// `SECCOMP_IOCTL_NOTIF_ADDFD`
     AddFd = 5 . 9, Documented;
+    /// `/proc/PID/status` counts the filters
+    StatusFilterCount = 5 . 9, ReleaseUnchecked;
     /// The constant-allow bitmap
     Bitmap = 5 . 11, ReleaseUnchecked;
     /// An unknown action kills the process: before, the thread
@@ -165,6 +169,8 @@ gates! {
     AddFdSend = 5 . 14, Documented;
     /// The kill signal cannot be blocked, and the task is marked dead
     DeadMode = 5 . 17, ReleaseUnchecked;
+    /// `PTRACE_SEIZE` checks who may suspend seccomp, as `PTRACE_SETOPTIONS` always did (CVE-2022-30594; also in 5.17.2)
+    SeizeChecksSuspend = 5 . 18, Documented;
     /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
     WaitKillable = 5 . 19, ReleaseUnchecked;
     /// `SECCOMP_IOCTL_NOTIF_SET_FLAGS`

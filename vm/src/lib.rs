@@ -29,7 +29,7 @@
 //! | or are not asked at all | [`bitmap`] |
 //! | the caller observes something | [`effect`] |
 //! | a call that installs a filter succeeds or not | [`install`] |
-//! | threads share chains, tracers and supervisors answer | `task`, with the `alloc` feature |
+//! | threads share chains, tracers and supervisors answer | `task` (needs the `alloc` feature) |
 //!
 //! Nothing here reads a file, asks a kernel or knows a system call's name. Evaluation never allocates; without the
 //! `alloc` feature nothing does. A filter sees registers and never the memory they point to, so neither does this crate.
@@ -68,6 +68,8 @@ pub mod isa;
 mod kernel;
 pub mod length;
 pub mod observe;
+#[cfg(feature = "alloc")]
+pub mod task;
 mod verdict;
 
 pub use admit::{Filter, Rejected, Rule, Store, Violation};

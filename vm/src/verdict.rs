@@ -105,6 +105,12 @@ impl Action {
     pub const fn permits(self) -> bool {
         matches!(self, Self::Allow | Self::Log)
     }
+
+    /// Whether the kernel kills the thread or the process.
+    #[must_use]
+    pub const fn kills(self) -> bool {
+        matches!(self, Self::KillProcess | Self::KillThread | Self::Unknown)
+    }
 }
 
 impl fmt::Display for Action {

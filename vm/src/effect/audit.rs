@@ -109,15 +109,14 @@ impl fmt::Display for Logged {
 /// Before 4.14 there is neither sysctl nor flag. A kill is recorded there, and other actions of tasks that are audited
 /// anyway; the latter is not modelled. Both are recalled and not checked.
 pub(super) fn is_recorded(verdict: &Verdict, flag_log: bool, logged: &Logged, kernel: Kernel) -> bool {
-    let always = match verdict.action {
-        Action::KillProcess | Action::KillThread | Action::Unknown => true,
-        Action::Log => return logged.contains(Action::Log),
-        Action::Trap | Action::Errno | Action::UserNotif | Action::Trace => false,
-        Action::Allow => return false,
+    let asked_for = match verdict.action {
+        Action::Allow => false,
+        Action::Log => true,
+        action => action.kills() || flag_log,
     };
     if kernel.has(Gate::KillProcess) {
-        (always || flag_log) && logged.contains(verdict.action)
+        asked_for && logged.contains(verdict.action)
     } else {
-        always
+        verdict.action.kills()
     }
 }

@@ -214,11 +214,11 @@ fn effect(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> Effec
 /// The record a verdict leaves when the call is not handed back to run by a tracer or a supervisor.
 #[must_use]
 pub fn record(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> Option<Record> {
-    let kills = matches!(
-        verdict.action,
-        Action::KillProcess | Action::KillThread | Action::Unknown
-    );
-    let signal = if kills { situation.convention.sigsys } else { 0 };
+    let signal = if verdict.action.kills() {
+        situation.convention.sigsys
+    } else {
+        0
+    };
     audit::is_recorded(verdict, situation.flag_log, &situation.logged, situation.kernel)
         .then(|| Record::new(call, signal, verdict.value & 0xffff_0000))
 }
