@@ -59,17 +59,30 @@ impl Abi {
         })
     }
 
-    /// How many numbers, from 0, the constant-allow bitmap of a kernel covers (`NR_syscalls` of that release);
-    /// `None` when this is not known or the ABI has no bitmap.
+    /// How many numbers, from 0, the constant-allow bitmap of a kernel covers: `NR_syscalls` of that release, which
+    /// is the largest number in its table plus one.
     ///
-    /// Known for x86_64: 463 in 6.12 and 470 in 6.18. x32 numbers lie beyond every bound: 0.
+    /// Known for x86_64, i386, aarch64, riscv64, loongarch64 and s390x from Linux 6.1 on to 7.3, where no call of
+    /// unknown release is left; measured for x86_64 on 6.12 (463) and 6.18 (470). x32 numbers lie beyond the bound:
+    /// 0. `None` when this is not known, the kernel has no bitmap (before 5.11), or the ABI has none.
     #[must_use]
-    pub const fn cached_nr_bound(self, kernel: (u16, u16)) -> Option<u32> {
-        match (self, kernel) {
-            (Self::X32, _) => Some(0),
-            (Self::X86_64, (6, 12)) => Some(463),
-            (Self::X86_64, (6, 18)) => Some(470),
-            _ => None,
+    pub fn cached_nr_bound(self, kernel: (u16, u16)) -> Option<u32> {
+        let known = [
+            Self::X86_64,
+            Self::X32,
+            Self::I386,
+            Self::Aarch64,
+            Self::Riscv64,
+            Self::Loongarch64,
+            Self::S390x,
+        ];
+        if !known.contains(&self) || kernel < (6, 1) || kernel > (7, 3) {
+            return None;
         }
+        if self == Self::X32 {
+            return Some(0);
+        }
+        let there = |call: &crate::Syscall| call.since().is_some_and(|since| since <= kernel);
+        self.syscalls().filter(there).map(|call| call.number + 1).max()
     }
 }

@@ -5,7 +5,11 @@ use crate::Abi;
 /// The arguments of one system call as the kernel's entry point declares them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Prototype {
-    /// The arguments in the order of the register arguments of `seccomp_data`.
+    /// One element a register argument of `seccomp_data`, in that order.
+    ///
+    /// On 32-bit ABIs a 64-bit argument such as `loff_t` takes two elements, `pos_lo` and `pos_hi`, in the order of
+    /// the ABI. Arguments beyond the sixth register (mips o32 has them on the stack) are left out: filters do not see
+    /// them.
     pub args: &'static [Arg],
 }
 
@@ -39,7 +43,8 @@ pub(crate) enum Reads {
 /// How many bits of an argument count, and how they are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Width {
-    /// Low bits that the kernel reads: 8, 16, 32 or 64. The bits above are ignored.
+    /// Low bits that the kernel reads: 16, 32 or 64. The bits above are ignored. 0 is a register that the calling
+    /// convention leaves out before a 64-bit pair.
     pub bits: u32,
     /// Whether the value is signed.
     pub signed: bool,
@@ -57,6 +62,11 @@ impl Width {
             (1 << self.bits) - 1
         }
     }
+}
+
+/// One argument of a generated table.
+pub(crate) const fn arg(name: &'static str, c_type: &'static str, reads: Reads) -> Arg {
+    Arg { name, c_type, reads }
 }
 
 impl Arg {

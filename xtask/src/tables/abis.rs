@@ -151,7 +151,7 @@ pub(super) const ABIS: &[AbiTable] = &[
         GENERIC,
         &["common", "32", "memfd_secret"],
         0,
-        LE32_EVEN,
+        LE32,
     ),
     row(
         "m68k",

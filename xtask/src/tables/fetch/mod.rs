@@ -1,6 +1,9 @@
 //! Extraction of facts (numbers, names, types, releases) from unpacked source packages.
 
+mod c;
 mod numbers;
+mod signatures;
+mod since;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,9 @@ pub(crate) struct Args {
     /// Top of an unpacked 6.12 kernel source, the last long-term one with 31-bit s390.
     #[arg(long)]
     kernel_s390: PathBuf,
+    /// The unpacked troff page of syscalls(2).
+    #[arg(long)]
+    syscalls_page: PathBuf,
     /// Day of the extraction, for the provenance lines.
     #[arg(long)]
     date: String,
@@ -24,7 +30,9 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, data: &Path) -> Result<(), String> {
     let current = Source::open(&args.kernel, &args.date)?;
     let s390 = Source::open(&args.kernel_s390, &args.date)?;
-    numbers::fetch(&current, &s390, data)
+    numbers::fetch(&current, &s390, data)?;
+    signatures::fetch(&current, &s390, data)?;
+    since::fetch(&args.syscalls_page, &args.date, data)
 }
 
 /// An unpacked kernel source and what to say about it.

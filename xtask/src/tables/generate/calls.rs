@@ -1,6 +1,6 @@
 //! `names.rs` and `calls/ABI.rs`: the numbers, sorted, pointing into one sorted list of names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::super::abis::ABIS;
@@ -8,14 +8,14 @@ use super::super::tsv::{self, field};
 use super::rust::{HEADER, array, quoted, upper};
 
 /// One row of `syscalls/ABI.tsv`.
-pub(super) struct Call {
-    pub(super) number: u32,
-    pub(super) name: String,
-    pub(super) entry: String,
+pub(crate) struct Call {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) entry: String,
 }
 
 /// The calls of one ABI, ascending.
-pub(super) fn read(data: &Path, abi: &str) -> Result<Vec<Call>, String> {
+pub(crate) fn read(data: &Path, abi: &str) -> Result<Vec<Call>, String> {
     let path = data.join(format!("syscalls/{abi}.tsv"));
     let mut calls = Vec::new();
     for row in tsv::read(&path)? {
@@ -36,6 +36,14 @@ pub(super) fn read(data: &Path, abi: &str) -> Result<Vec<Call>, String> {
     } else {
         Err(format!("{abi}: numbers are not ascending"))
     }
+}
+
+/// Whether an entry point only says that there is no such call.
+pub(crate) fn unimplemented(entry: &str) -> bool {
+    matches!(
+        entry,
+        "sys_ni_syscall" | "sys_nis_syscall" | "-" | "sys32_unimplemented"
+    )
 }
 
 /// All names of calls, sorted, each once.
@@ -88,6 +96,22 @@ pub(super) fn variant(abi: &str) -> String {
         .into_iter()
         .chain(characters)
         .collect()
+}
+
+/// The release of each name; what stands in the file written by hand goes first.
+pub(super) fn since(data: &Path) -> Result<BTreeMap<String, (u8, u8)>, String> {
+    let mut all = BTreeMap::new();
+    for file in ["since.tsv", "since-by-hand.tsv"] {
+        for row in tsv::read(&data.join(file))? {
+            let (name, release) = (field(&row, 0)?, field(&row, 1)?);
+            let parts: Vec<u8> = release.split('.').filter_map(|part| part.parse().ok()).collect();
+            let &[major, minor] = parts.as_slice() else {
+                return Err(format!("{file}: bad release of {name}"));
+            };
+            all.insert(name.to_owned(), (major, minor));
+        }
+    }
+    Ok(all)
 }
 
 /// `names.rs`: names and releases.

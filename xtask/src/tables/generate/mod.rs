@@ -1,6 +1,7 @@
 //! From text facts to Rust: the files of `abi/src/generated`.
 
-mod calls;
+pub(super) mod calls;
+mod prototypes;
 mod rust;
 
 use std::path::{Path, PathBuf};
@@ -11,13 +12,14 @@ use rust::HEADER;
 pub(super) fn all(data: &Path) -> Result<Vec<(PathBuf, String)>, String> {
     let all = calls::read_all(data)?;
     let names = calls::names(&all);
-    let prototypes: Vec<Vec<usize>> = all.iter().map(|calls| vec![0; calls.len()]).collect();
-    let mut files = calls::tables(&all, &names, &prototypes);
-    files.push((PathBuf::from("names.rs"), calls::names_file(&names, |_| None)));
+    let since = calls::since(data)?;
+    let prototypes = prototypes::generate(data, &all)?;
+    let mut files = calls::tables(&all, &names, &prototypes.places);
     files.push((
-        PathBuf::from("prototypes.rs"),
-        format!("{HEADER}pub(crate) static PROTOTYPES: &[crate::Prototype] = &[];\n"),
+        PathBuf::from("names.rs"),
+        calls::names_file(&names, |name| since.get(name).copied()),
     ));
+    files.push((PathBuf::from("prototypes.rs"), prototypes.file));
     files.push((PathBuf::from("mod.rs"), module_file()));
     Ok(files)
 }
