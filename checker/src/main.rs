@@ -1,0 +1,3 @@
+//! Checks a proof file against filters.
+
+fn main() {}
