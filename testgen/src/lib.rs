@@ -1,1 +1,42 @@
-//! testgen
+//! Programs and calls to test seccomp emulators, verifiers and filter compilers with.
+//!
+//! | wanted | made by |
+//! |---|---|
+//! | a program that the kernel installs | [`program()`], or [`program_of`] a certain [`Shape`] |
+//! | a program that the kernel may well refuse | [`near_valid`] |
+//! | calls that reach the branches of a program | [`Harvest`] |
+//! | a value that a filter may return | [`action_word`] |
+//! | the smallest case that still fails | [`shrink()`] |
+//! | a second opinion, if wished a wrong one | [`reference`] |
+//!
+//! Every generator draws from a [`Choose`]: [`Seed`] for a reproducible stream of cases, [`Bytes`] for fuzzers and
+//! property tests that change and shrink the bytes behind a case. Equal choices give equal cases, on every machine and
+//! in every release with the same major and minor number.
+//!
+//! ```
+//! use callproof_testgen::{Harvest, Seed, Caller, program};
+//! use callproof_vm::{Filter, Machine};
+//! let mut seed = Seed::new(1, 0);
+//! let program = program(&mut seed);
+//! let call = Harvest::of(&program).call(&mut seed, Caller { arch: 0xc000_003e, ip: 0 });
+//! let value = Filter::load(&program).unwrap().run(&call, Machine::default());
+//! # let _ = value;
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod choose;
+pub mod compare;
+mod constants;
+mod data;
+mod mutate;
+mod program;
+pub mod reference;
+mod shrink;
+
+pub use choose::{Bytes, Choose, Seed};
+pub use constants::{action_word, constant};
+pub use data::{Caller, Harvest};
+pub use mutate::near_valid;
+pub use program::{Shape, program, program_of};
+pub use shrink::{Case, shrink};
