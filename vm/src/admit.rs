@@ -504,7 +504,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_where_and_what() {
-        let rejected = Filter::load(vec![Insn::stmt(0x34, 0), Insn::stmt(0x64, 40), RET]).unwrap_err();
+        let program = [Insn::stmt(0x34, 0), Insn::stmt(0x64, 40), RET];
+        let rejected = Filter::load(&program[..]).unwrap_err();
         assert_eq!(
             rejected.to_string(),
             "the kernel refuses this program with EINVAL: instruction 0, `div #0x0`: division by the constant 0 (and 1 more)"

@@ -157,15 +157,13 @@ const fn holds(cond: Cond, a: u32, v: u32) -> bool {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::observe::{Count, Coverage, Trace, WordsRead};
     use crate::{Endian, Insn};
-    use std::vec;
     use std::vec::Vec;
 
     fn run_on(machine: Machine, body: &[(u16, u32)], call: &SeccompData) -> u32 {
         let mut program: Vec<Insn> = body.iter().map(|&(code, k)| Insn::stmt(code, k)).collect();
         program.push(Insn::stmt(0x16, 0));
-        Filter::load(program).unwrap().run(call, machine)
+        Filter::load(&program[..]).unwrap().run(call, machine)
     }
 
     fn run(body: &[(u16, u32)]) -> u32 {
@@ -264,14 +262,16 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "alloc")]
     fn observers_see_every_step() {
-        let program = vec![
+        use crate::observe::{Count, Coverage, Trace, WordsRead};
+        let program = [
             Insn::stmt(0x20, 4),
             Insn::jump(0x15, 0, 1, 0),
             Insn::stmt(0x06, 1),
             Insn::stmt(0x06, 2),
         ];
-        let filter = Filter::load(program).unwrap();
+        let filter = Filter::load(&program[..]).unwrap();
         let mut watch = (
             (Count::default(), WordsRead::default()),
             (Coverage::default(), Trace::default()),

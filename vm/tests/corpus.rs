@@ -2,6 +2,7 @@
 //!
 //! The corpus is not part of the project: without it this test says so and passes.
 
+#![cfg(feature = "alloc")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

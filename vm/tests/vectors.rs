@@ -1,5 +1,6 @@
 //! Every recorded kernel answer, replayed.
 
+#![cfg(feature = "alloc")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
