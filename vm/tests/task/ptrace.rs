@@ -178,6 +178,18 @@ fn options() {
 }
 
 #[test]
+fn seizing() {
+    let (mut world, thread) = latest();
+    let tracer = world.spawn();
+    assert_eq!(world.seize(tracer, thread, 0x100), Err(Errno::EIO));
+    assert_eq!(world.seize(tracer, thread, option::SUSPEND_SECCOMP), Err(Errno::EPERM));
+    assert_eq!(world.seize(tracer, thread, option::TRACE_SECCOMP), Ok(()));
+    assert_eq!(world.seize(tracer, thread, 0), Err(Errno::EPERM), "traced already");
+    add(&mut world, thread, TRACE);
+    assert_eq!(effect(&mut world, thread, NR), Effect::Runs);
+}
+
+#[test]
 fn status_lines() {
     let (mut world, _, thread) = traced(Machine::default());
     world.set_no_new_privs(thread).unwrap();
