@@ -1,0 +1,222 @@
+//! Does one edge stand for what others say it should? `docs/PROOFS.md` sections 5 and 6.
+//!
+//! Nothing here searches: each question follows the edges of the table down, and ends where two edges are the same.
+
+use crate::Rejected;
+use crate::budget::Budget;
+use crate::class::Classes;
+use crate::diagram::{Diagram, Edge, YES};
+use crate::value::{Bit, Field, Step, Test};
+
+/// The diagram of a proof, and what a check of it may cost.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) diagram: Diagram,
+    pub(crate) classes: Classes,
+    pub(crate) budget: Budget,
+}
+
+/// Some values of a field, and where they lead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) to: Edge,
+}
+
+/// Identical edges stand for identical functions.
+pub(crate) fn same(one: Edge, other: Edge) -> Result<(), Rejected> {
+    if one == other {
+        Ok(())
+    } else {
+        Err(Rejected::wrong("a diagram is not what the instructions say"))
+    }
+}
+
+impl Judge {
+    /// Whether `edge` is *if test then yes else no*.
+    pub(crate) fn test(&mut self, test: &Test, edge: Edge, yes: Edge, no: Edge) -> Result<(), Rejected> {
+        self.budget.begin();
+        self.open(test, 0, [edge, yes, no])
+    }
+
+    /// As [`test`](Self::test), where the bits of the field before `index` left the test open.
+    fn open(&mut self, test: &Test, mut index: u32, [mut edge, mut yes, mut no]: [Edge; 3]) -> Result<(), Rejected> {
+        loop {
+            self.budget.step()?;
+            if yes == no {
+                return same(edge, yes);
+            }
+            let (var, outcome) = match test.step(index) {
+                Step::Decided(holds) => return same(edge, if holds { yes } else { no }),
+                Step::Split { var, outcome } if outcome != [None, None] => (var, outcome),
+                Step::Open | Step::Split { .. } => {
+                    index = index.saturating_add(1);
+                    continue;
+                }
+            };
+            let top = [edge, yes, no].map(|edge| self.diagram.var(edge));
+            let top = top.into_iter().fold(var, u32::min);
+            let [e, y, n] = [edge, yes, no].map(|edge| self.diagram.split(edge, top));
+            let ([e0, e1], [y0, y1], [n0, n1]) = (e, y, n);
+            let halves = [[e0, y0, n0], [e1, y1, n1]];
+            if top < var {
+                let apart = |one: Edge| one.add.wrapping_sub(edge.add).cast_unsigned();
+                if self
+                    .budget
+                    .asked([index, edge.node, yes.node, no.node, apart(yes), apart(no)])
+                {
+                    return Ok(());
+                }
+                let [clear, set] = halves;
+                self.open(test, index, clear)?;
+                [edge, yes, no] = set;
+                continue;
+            }
+            // The bit decides the test for at least one of its values.
+            let mut rest = None;
+            for ([edge, yes, no], outcome) in halves.into_iter().zip(outcome) {
+                match outcome {
+                    Some(holds) => same(edge, if holds { yes } else { no })?,
+                    None => rest = Some([edge, yes, no]),
+                }
+            }
+            let Some(half) = rest else { return Ok(()) };
+            [edge, yes, no] = half;
+            index = index.saturating_add(1);
+        }
+    }
+
+    /// Whether `edge` leads each value of the field where the pieces say. They cover all words, ascending.
+    pub(crate) fn switch(&mut self, field: &Field, edge: Edge, pieces: &[Piece]) -> Result<(), Rejected> {
+        self.cases(field, (0, 0), edge, pieces)
+    }
+
+    /// As [`switch`](Self::switch), for the values whose first `index` bits are those of `value`.
+    fn cases(
+        &mut self,
+        field: &Field,
+        (index, value): (u32, u32),
+        edge: Edge,
+        pieces: &[Piece],
+    ) -> Result<(), Rejected> {
+        self.budget.step()?;
+        if let [piece] = pieces {
+            let to = self.follow(field, (index, value), piece.to)?;
+            return same(edge, to);
+        }
+        if index >= 32 {
+            return Err(Rejected::wrong("a switch leads one value to two places"));
+        }
+        let bit = 0x8000_0000_u32 >> index;
+        let middle = value | bit;
+        let below = pieces.partition_point(|piece| piece.first < middle);
+        let above = pieces.partition_point(|piece| piece.last < middle);
+        let lower = pieces.get(..below).unwrap_or_default();
+        let upper = pieces.get(above..).unwrap_or_default();
+        let next = index.saturating_add(1);
+        match field.bit(index) {
+            Bit::Const(false) => self.cases(field, (next, value), edge, lower),
+            Bit::Const(true) => self.cases(field, (next, middle), edge, upper),
+            Bit::Input { var, flip } => {
+                if self.diagram.var(edge) < var {
+                    return Err(Rejected::wrong("a switch asks for something before its word"));
+                }
+                let [clear, set] = self.diagram.split(edge, var);
+                let (zero, one) = if flip { (set, clear) } else { (clear, set) };
+                self.cases(field, (next, value), zero, lower)?;
+                self.cases(field, (next, middle), one, upper)
+            }
+        }
+    }
+
+    /// Follows an edge as long as it asks for one of the first `index` bits of the field, which are those of `value`.
+    fn follow(&mut self, field: &Field, (index, value): (u32, u32), mut edge: Edge) -> Result<Edge, Rejected> {
+        loop {
+            self.budget.step()?;
+            let var = self.diagram.var(edge);
+            let Some(at) = field.index(var).filter(|at| *at < index) else {
+                return Ok(edge);
+            };
+            let (Bit::Input { flip, .. }, bit) = (field.bit(at), value >> 31_u32.saturating_sub(at) & 1 == 1) else {
+                return Ok(edge);
+            };
+            let [clear, set] = self.diagram.split(edge, var);
+            edge = if bit == flip { clear } else { set };
+        }
+    }
+
+    /// Whether `edge` is the class of the field's value.
+    pub(crate) fn returned(&mut self, field: &Field, edge: Edge) -> Result<(), Rejected> {
+        self.classified(field, (0, 0), edge)
+    }
+
+    fn classified(&mut self, field: &Field, (index, value): (u32, u32), edge: Edge) -> Result<(), Rejected> {
+        self.budget.step()?;
+        let (first, last) = field.span(value, index);
+        if let Some(class) = self.classes.of(first, last) {
+            return same(edge, Diagram::terminal(class));
+        }
+        if index >= 32 {
+            return Err(Rejected::wrong("a value is returned that is in no class"));
+        }
+        let bit = 0x8000_0000_u32 >> index;
+        let next = index.saturating_add(1);
+        match field.bit(index) {
+            Bit::Const(false) => self.classified(field, (next, value), edge),
+            Bit::Const(true) => self.classified(field, (next, value | bit), edge),
+            Bit::Input { var, flip } => {
+                let [clear, set] = self.diagram.split(edge, var);
+                let (zero, one) = if flip { (set, clear) } else { (clear, set) };
+                self.classified(field, (next, value), zero)?;
+                self.classified(field, (next, value | bit), one)
+            }
+        }
+    }
+
+    /// Whether `edge` is what an older and a newer filter decide together.
+    pub(crate) fn combined(&mut self, edge: Edge, older: Edge, newer: Edge) -> Result<(), Rejected> {
+        self.budget.begin();
+        self.combination([edge, older, newer])
+    }
+
+    fn combination(&mut self, edges: [Edge; 3]) -> Result<(), Rejected> {
+        self.budget.step()?;
+        let [edge, older, newer] = edges;
+        let slack = edge.add.wrapping_sub(older.add).wrapping_sub(newer.add);
+        if self
+            .budget
+            .asked([edge.node, older.node, newer.node, slack.cast_unsigned(), 0, 0])
+        {
+            return Ok(());
+        }
+        let top = edges.map(|edge| self.diagram.var(edge));
+        let top = top.into_iter().fold(u32::MAX, u32::min);
+        if Diagram::is_terminal(top) {
+            return self.outcome(edges);
+        }
+        let [[e0, e1], [o0, o1], [n0, n1]] = edges.map(|edge| self.diagram.split(edge, top));
+        self.combination([e0, o0, n0])?;
+        self.combination([e1, o1, n1])
+    }
+
+    /// At terminals: instructions add up, of values one wins.
+    fn outcome(&self, [edge, older, newer]: [Edge; 3]) -> Result<(), Rejected> {
+        let counts = [edge, older, newer].map(|edge| edge.node) == [YES.node; 3];
+        let classes = self.diagram.class(older).zip(self.diagram.class(newer));
+        let right = match classes {
+            Some((older, newer)) => {
+                let class = self.classes.combine(older, newer);
+                class.is_some_and(|class| edge == Diagram::terminal(class))
+            }
+            None => counts && edge.add == older.add.saturating_add(newer.add),
+        };
+        if right {
+            Ok(())
+        } else {
+            Err(Rejected::wrong(
+                "the filters of a chain do not combine to this, or the classes do not tell",
+            ))
+        }
+    }
+}
