@@ -18,7 +18,7 @@ use callproof_vm::task::{
     AddFd, Admin, Conversation, EntryStops, Nobody, Notification, Observed, Registers, Response, Resume, Stop,
     StopKind, ThreadId, World, add, option, set_flags,
 };
-use callproof_vm::{Action, Errno, Filter, Gate, Insn, Kernel, Machine, SeccompData, Verdict, combine};
+use callproof_vm::{Action, Errno, Evidence, Filter, Gate, Insn, Kernel, Machine, SeccompData, Verdict, combine};
 
 const X86_64: u32 = 0xc000_003e;
 const NR: i32 = 39;
@@ -315,6 +315,26 @@ fn few_gates_have_an_excuse() {
             Gate::MaskedInterpreterShift
         ]
     );
+}
+
+/// The table in the documentation has a row for each gate, in the same order.
+#[test]
+fn the_documentation_lists_every_gate() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SEMANTICS.md");
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (_, table) = text.split_once("| since | what | release |\n|---|---|---|\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with("| "));
+    let found: Vec<String> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            format!("{} {}", cells[0], cells[2])
+        })
+        .collect();
+    let expected = Gate::ALL.iter().map(|gate| match gate.evidence() {
+        Evidence::Documented => format!("{} documented", gate.since()),
+        Evidence::ReleaseUnchecked => format!("{} recalled", gate.since()),
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
 }
 
 #[test]
