@@ -1,1 +1,31 @@
-//! kernel-diff
+//! Asks the running Linux kernel what a seccomp filter does.
+//!
+//! | asked | by | needs |
+//! |---|---|---|
+//! | what can be asked here? | [`probe()`] | nothing |
+//! | what does a filter return? | [`NativeOracle`] | x86_64, filters |
+//! | what does the kernel's BPF engine return? | [`SocketOracle`] | any machine, no privilege |
+//! | does the kernel install it? | [`AdmissionOracle`] | filters |
+//! | does it all agree with a model? | [`campaign()`] | an oracle |
+//!
+//! Filters cannot be removed and may kill, so everything is tried in children that nobody misses. They set
+//! `no_new_privs`, so no privilege is needed; they dump no core, and end with their parent. Every wait has a deadline,
+//! and what goes wrong is a value that names it.
+//!
+//! A filter that kills writes an audit record to the kernel's log, so a campaign with many divisions by zero makes the
+//! kernel talk (at a limited rate).
+
+mod admission;
+mod campaign;
+mod native;
+mod oracle;
+mod probe;
+mod socket;
+mod sys;
+
+pub use admission::{AdmissionOracle, Method};
+pub use campaign::{Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign};
+pub use native::NativeOracle;
+pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
+pub use probe::{Capabilities, probe};
+pub use socket::SocketOracle;

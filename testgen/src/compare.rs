@@ -70,7 +70,7 @@ pub fn case(reference: Reference, seed: u64, number: u64) -> Result<(), Box<Diff
     let mut seed = Seed::new(seed, number);
     match number % 32 {
         // Twelve long programs take as long as a thousand other cases.
-        0 if number % 512 == 0 => budget(reference, &mut seed),
+        0 if number.is_multiple_of(512) => budget(reference, &mut seed),
         0..=8 => admission(reference, near_valid(&mut seed)),
         9..=12 => chain(reference, &mut seed),
         13..=15 => length(reference, program(&mut seed)),

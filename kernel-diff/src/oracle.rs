@@ -1,0 +1,190 @@
+//! What an oracle is.
+
+use core::fmt;
+
+use callproof_vm::{Insn, SeccompData};
+
+use crate::sys::{Death, error_name};
+
+/// A program and the calls that it shall judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// A program that the kernel admits
+    pub program: &'q [Insn],
+    /// The calls
+    pub data: &'q [SeccompData],
+}
+
+/// Somebody who knows what a filter returns: the running kernel, asked in one way or another.
+///
+/// An oracle changes the program to make it tell its result, so it is only asked about programs that the kernel admits
+/// unchanged ([`AdmissionOracle`](crate::AdmissionOracle) knows which).
+pub trait Oracle {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// What it can observe.
+    fn observes(&self) -> Observes;
+
+    /// The 32-bit values that a program returns for some calls, in their order.
+    ///
+    /// # Errors
+    /// [`Failure`] when the kernel could not be asked; the oracle can be asked again.
+    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure>;
+
+    /// Answers many questions, which is much faster than one after the other for some oracles.
+    fn evaluate_all(&mut self, questions: &[Question<'_>]) -> Vec<Result<Vec<u32>, Failure>> {
+        let answer = |question: &Question<'_>| self.evaluate(question.program, question.data);
+        questions.iter().map(answer).collect()
+    }
+}
+
+/// What an oracle can observe, and what it has to replace by constants to be able to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observes {
+    /// Results come from seccomp itself; if not, from the socket filters of the same kernel, which share its engine
+    pub seccomp: bool,
+    /// Audit words whose calls are truly made. Loads of any other word become constants
+    pub arches: &'static [u32],
+    /// The instruction pointers of calls that are truly made, by audit word. Loads of any other become constants
+    pub instruction_pointers: [(u32, u64); 2],
+    /// Call numbers that are not given to the kernel because it lets them pass every filter; loads become constants
+    pub replaced_numbers: &'static [i32],
+    /// The longest program that it can always be asked about. Longer ones may give [`Failure::TooLong`]
+    pub longest: usize,
+}
+
+/// Why an oracle has no answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The program leaves no room for the instructions that make it tell its result
+    #[error("a program of {len} instructions leaves no room for the instructions that make it tell its result")]
+    TooLong {
+        /// Its length
+        len: usize,
+    },
+    /// The kernel did not install the program
+    #[error("the kernel did not install the program: {}", error_name(*errno))]
+    Refused {
+        /// Why
+        errno: i32,
+    },
+    /// A call came back with something that the program cannot have returned
+    #[error("a call returned {register:#x}, which the program under test cannot have caused")]
+    Strange {
+        /// The return register
+        register: i64,
+    },
+    /// A process died that should not
+    #[error("a test process {how}")]
+    Died {
+        /// How
+        how: String,
+    },
+    /// A filter outside this process killed a test process
+    #[error("a filter around this process kills some test calls, so results cannot be seen")]
+    KilledOutside,
+    /// A system call of the harness failed
+    #[error("cannot {what}: {}", error_name(*errno))]
+    System {
+        /// What was tried
+        what: &'static str,
+        /// Why it failed
+        errno: i32,
+    },
+}
+
+impl Failure {
+    pub(crate) fn system(what: &'static str, error: &std::io::Error) -> Self {
+        Self::System {
+            what,
+            errno: error.raw_os_error().unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn died(death: Death) -> Self {
+        Self::Died { how: death.to_string() }
+    }
+
+    /// Whether the question, and not the machine, is the reason.
+    #[must_use]
+    pub const fn is_unobservable(&self) -> bool {
+        matches!(self, Self::TooLong { .. })
+    }
+
+    /// A word for statistics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too-long",
+            Self::Refused { .. } => "refused",
+            Self::Strange { .. } => "strange",
+            Self::Died { .. } => "died",
+            Self::KilledOutside => "killed-outside",
+            Self::System { .. } => "system",
+        }
+    }
+}
+
+/// What this machine lacks, and why that matters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The calls of this machine's ABI cannot be made with chosen registers
+    #[error("exact results need an x86_64 machine, and this is {}", std::env::consts::ARCH)]
+    Gate,
+    /// Filters cannot be installed
+    #[error("cannot install filters: {}{}", error_name(*errno), hint(*errno))]
+    Filters {
+        /// The answer of the kernel, or of whoever answers for it
+        errno: i32,
+    },
+    /// `int 0x80` does not make i386 calls
+    #[error("i386 calls do not work here (`int 0x80` {how}): the kernel has no or disabled IA32 emulation")]
+    I386 {
+        /// What it did
+        how: String,
+    },
+    /// Neither a listener nor a full chain tells admitted programs from refused ones
+    #[error("cannot tell admitted programs from refused ones: {0}")]
+    Admission(Failure),
+    /// A filter around this process hides results
+    #[error("a filter around this process hides results: {0}; run outside of the sandbox")]
+    OuterFilter(Failure),
+    /// Filters cannot be attached to sockets
+    #[error("cannot attach filters to sockets: {}", error_name(*errno))]
+    SocketFilters {
+        /// The answer of the kernel
+        errno: i32,
+    },
+    /// Something more basic
+    #[error("{0}")]
+    Basic(Failure),
+}
+
+/// What an errno most often means when a filter is installed.
+const fn hint(errno: i32) -> &'static str {
+    match errno {
+        libc::ENOSYS => " (the kernel has no seccomp(2), or a sandbox hides it)",
+        libc::EINVAL => " (the kernel has no filter mode, or a sandbox or an emulator is in the way)",
+        libc::EPERM | libc::EACCES => " (a sandbox forbids it)",
+        _ => "",
+    }
+}
+
+/// Possible, or why not.
+pub type Support = Result<(), Missing>;
+
+/// Prints a support as `yes` or `no: ` and the reason.
+#[derive(Debug)]
+pub struct Shown<'s>(pub &'s Support);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(()) => f.write_str("yes"),
+            Err(missing) => write!(f, "no: {missing}"),
+        }
+    }
+}
