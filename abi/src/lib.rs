@@ -15,15 +15,24 @@
 
 mod abi;
 mod aliases;
+mod constant;
+mod errno;
 #[rustfmt::skip]
 mod generated;
 mod kernel;
+mod multiplex;
+mod named;
 mod prototype;
+mod signal;
 mod suggest;
 mod syscall;
 
 pub use abi::{Abi, X32_BIT};
+pub use constant::{constant, constants};
+pub use errno::{errno_name, errno_number, internal_errno_name};
 pub use kernel::StrictCalls;
+pub use multiplex::{Multiplexed, multiplexed, multiplexer};
 pub use prototype::{Arg, Prototype, Width};
+pub use signal::{signal_name, signal_number};
 pub use suggest::UnknownName;
 pub use syscall::Syscall;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use callproof_abi::Abi;
 
@@ -45,8 +46,13 @@ fn constant(line: &str) -> Option<(String, u64)> {
     Some((name.to_owned(), number))
 }
 
-/// Where cargo unpacked the package.
-fn source_dir() -> PathBuf {
+/// Where cargo unpacked the package, asked once.
+fn source_dir() -> &'static PathBuf {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(find_source_dir)
+}
+
+fn find_source_dir() -> PathBuf {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     // The filter leaves out packages of other systems, which a build here does not download.

@@ -1,6 +1,7 @@
 //! Extraction of facts (numbers, names, types, releases) from unpacked source packages.
 
 mod c;
+mod constants;
 mod numbers;
 mod signatures;
 mod since;
@@ -21,6 +22,12 @@ pub(crate) struct Args {
     /// The unpacked troff page of syscalls(2).
     #[arg(long)]
     syscalls_page: PathBuf,
+    /// A folder with `ARCH/include` for every architecture of the kernel (`make headers_install`).
+    #[arg(long)]
+    headers: PathBuf,
+    /// A folder for intermediate files.
+    #[arg(long)]
+    work: PathBuf,
     /// Day of the extraction, for the provenance lines.
     #[arg(long)]
     date: String,
@@ -32,7 +39,8 @@ pub(super) fn run(args: &Args, data: &Path) -> Result<(), String> {
     let s390 = Source::open(&args.kernel_s390, &args.date)?;
     numbers::fetch(&current, &s390, data)?;
     signatures::fetch(&current, &s390, data)?;
-    since::fetch(&args.syscalls_page, &args.date, data)
+    since::fetch(&args.syscalls_page, &args.date, data)?;
+    constants::fetch(args, &current, data)
 }
 
 /// An unpacked kernel source and what to say about it.

@@ -3,6 +3,7 @@
 pub(super) mod calls;
 mod prototypes;
 mod rust;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -20,13 +21,16 @@ pub(super) fn all(data: &Path) -> Result<Vec<(PathBuf, String)>, String> {
         calls::names_file(&names, |name| since.get(name).copied()),
     ));
     files.push((PathBuf::from("prototypes.rs"), prototypes.file));
+    for (name, text) in values::generate(data)? {
+        files.push((PathBuf::from(name), text));
+    }
     files.push((PathBuf::from("mod.rs"), module_file()));
     Ok(files)
 }
 
 fn module_file() -> String {
     format!(
-        "{HEADER}mod calls;\nmod names;\nmod prototypes;\n\n\
+        "{HEADER}mod calls;\npub(crate) mod constants;\npub(crate) mod errnos;\nmod names;\nmod prototypes;\npub(crate) mod signals;\n\n\
          pub(crate) use calls::calls;\npub(crate) use names::{{NAMES, SINCE}};\npub(crate) use prototypes::PROTOTYPES;\n"
     )
 }
