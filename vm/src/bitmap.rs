@@ -121,8 +121,7 @@ impl Platform {
         if !kernel.has(Gate::Bitmap) || !in_bound || programs.peek().is_none() {
             return None;
         }
-        let exception = (numbers == self.native).then(|| exception(numbers.arch, nr, kernel));
-        exception.flatten().or_else(|| {
+        exception(numbers.arch, nr, kernel).or_else(|| {
             programs
                 .all(|program| constantly_allows(program, nr, numbers.arch))
                 .then_some(Bypass::ConstantAllow)

@@ -16,7 +16,7 @@ pub struct Record {
     pub arch: u32,
     /// `ip=`: where the call was made
     pub instruction_pointer: u64,
-    /// `sig=`: the signal that kills, or 0. This field is recalled and was not checked.
+    /// `sig=`: the signal that kills, or 0; TRAP has 0
     pub signal: u8,
     /// `code=`: the action without its data
     pub code: u32,

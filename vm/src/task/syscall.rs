@@ -117,6 +117,7 @@ impl World {
             return visit.observed(self.goes_on(visit));
         }
         let death = self.kill_strictly(visit.thread);
+        // The record says SIGKILL, and KILL_THREAD for an action.
         let logged = self.host.logged.contains(Action::KillThread);
         Observed {
             record: logged.then(|| Record::new(&call, death.signal, 0)),
