@@ -1,14 +1,26 @@
 //! Decides what a seccomp filter does over every possible call.
 #![forbid(unsafe_code)]
 
+mod diagram;
+mod function;
 mod graph;
 mod limits;
 mod live;
+mod order;
+mod space;
+mod subject;
 mod table;
 mod test;
 mod value;
+mod verdicts;
+mod view;
 
+pub use function::Function;
 pub use graph::{Edge, Graph, Kind, Node, NodeId};
 pub use limits::{Engine, Limit, Limits, Undecided};
+pub use space::{Set, Space};
+pub use subject::Subject;
 pub use test::{Relation, Test, WordTest};
 pub use value::{Expr, Exprs, Field, Value};
+pub use verdicts::Verdicts;
+pub use view::View;

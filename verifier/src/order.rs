@@ -48,14 +48,20 @@ impl Order {
     pub(crate) fn new(endian: Endian, groups: impl IntoIterator<Item = u16>) -> Self {
         let mut group_of: [u16; 16] = core::array::from_fn(|word| 1 << word);
         for group in groups {
-            let joined = group_of.iter().filter(|have| *have & group != 0).fold(group, |all, have| all | have);
+            let joined = group_of
+                .iter()
+                .filter(|have| *have & group != 0)
+                .fold(group, |all, have| all | have);
             for have in &mut group_of {
                 if *have & joined != 0 {
                     *have = joined;
                 }
             }
         }
-        let mut order = Self { lanes: [Lane::default(); 16], bits: Vec::with_capacity(512) };
+        let mut order = Self {
+            lanes: [Lane::default(); 16],
+            bits: Vec::with_capacity(512),
+        };
         let mut placed = 0_u16;
         for word in row(endian) {
             if placed >> word & 1 == 0 {
@@ -73,7 +79,10 @@ impl Order {
         let stride = u16::try_from(words.len()).unwrap_or(1);
         for (place, word) in (0_u16..).zip(&words) {
             if let Some(lane) = self.lanes.get_mut(usize::from(*word)) {
-                *lane = Lane { base: start.saturating_add(place), stride };
+                *lane = Lane {
+                    base: start.saturating_add(place),
+                    stride,
+                };
             }
         }
         for bit in 0..32 {
@@ -124,7 +133,13 @@ mod tests {
 
     #[test]
     fn every_bit_has_one_place() {
-        for groups in [vec![], vec![0b11_0000], vec![0xfff0], vec![0b11_0000, 0b110_0000, 0b11], vec![0xffff]] {
+        for groups in [
+            vec![],
+            vec![0b11_0000],
+            vec![0xfff0],
+            vec![0b11_0000, 0b110_0000, 0b11],
+            vec![0xffff],
+        ] {
             for endian in [Endian::Little, Endian::Big] {
                 let order = Order::new(endian, groups.clone());
                 assert_eq!(order.bits.len(), 512);

@@ -1,5 +1,8 @@
 //! Two hash tables that fit the work: an index that keeps values unique, and a cache that may forget.
 
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
+
 /// Mixes numbers into a hash whose high bits are good.
 #[inline]
 pub(crate) fn mix(parts: [u32; 3]) -> u64 {
@@ -157,6 +160,33 @@ impl<V: Copy + Default> Cache<V> {
     #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
     fn home(&self, [op, a, b, c]: Key) -> usize {
         (mix([op ^ c.rotate_left(16), a, b]) >> 24) as usize & self.slots.len().wrapping_sub(1)
+    }
+}
+
+/// A map whose keys are few small numbers.
+pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
+
+/// The hasher of [`Map`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        (self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, part: u32) {
+        self.write_u64(u64::from(part));
+    }
+
+    fn write_u64(&mut self, part: u64) {
+        self.0 = (self.0.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

@@ -1,0 +1,301 @@
+//! From a filter's graph to a diagram, from the returns backwards.
+
+use crate::diagram::switch::{Partition, switch};
+use crate::diagram::{Diagram, Words, word};
+use crate::graph::{Edge, Graph, Kind, NodeId};
+use crate::limits::Undecided;
+use crate::test::{Relation, Test, WordTest};
+
+/// Which nodes of a graph get a diagram of their own: all but those that only carry on a comparison of one word.
+#[derive(Debug)]
+pub(crate) struct Plan<'g> {
+    pub(crate) graph: &'g Graph,
+    /// Nodes that more than one edge leads to
+    joins: Vec<bool>,
+    heads: Vec<bool>,
+}
+
+/// What an edge of the graph is worth: where a construction differs from others.
+pub(crate) trait Leaves<D: Diagram> {
+    /// The function behind an edge, the test at whose start held or not. `known` has those of the nodes done so far.
+    fn edge(
+        &mut self,
+        diagram: &mut D,
+        from: NodeId,
+        held: bool,
+        edge: Edge,
+        known: &[D::Edge],
+    ) -> Result<D::Edge, Undecided>;
+}
+
+impl<'g> Plan<'g> {
+    pub(crate) fn new(graph: &'g Graph) -> Self {
+        let count = graph.nodes().len();
+        let mut plan = Self {
+            graph,
+            joins: vec![false; count],
+            heads: vec![false; count],
+        };
+        let mut entered = vec![false; count];
+        for &id in graph.order() {
+            let Some((test, [yes, no])) = plan.test(id) else {
+                continue;
+            };
+            let word = switchable(&test).map(|test| test.word);
+            for edge in [yes, no] {
+                let to = edge.to.index();
+                let again = entered
+                    .get_mut(to)
+                    .is_some_and(|entered| core::mem::replace(entered, true));
+                let goes_on = word.is_some() && plan.switchable(edge.to).map(|test| test.word) == word;
+                if again && let Some(join) = plan.joins.get_mut(to) {
+                    *join = true;
+                }
+                if (again || !goes_on)
+                    && let Some(head) = plan.heads.get_mut(to)
+                {
+                    *head = true;
+                }
+            }
+        }
+        if let Some(head) = plan.heads.get_mut(graph.root().to.index()) {
+            *head = true;
+        }
+        plan
+    }
+
+    /// Whether more than one edge leads to this node.
+    pub(crate) fn is_join(&self, id: NodeId) -> bool {
+        self.joins.get(id.index()).copied().unwrap_or(false)
+    }
+
+    pub(crate) fn is_head(&self, id: NodeId) -> bool {
+        self.heads.get(id.index()).copied().unwrap_or(true)
+    }
+
+    /// A node's test with its two edges: (when it holds, when not). `None` for a return.
+    #[inline]
+    pub(crate) fn test(&self, id: NodeId) -> Option<(Test, [Edge; 2])> {
+        match self.graph.node(id)?.kind {
+            Kind::Test { test, yes, no, .. } => Some((test, [yes, no])),
+            Kind::Return(_) => None,
+        }
+    }
+
+    #[inline]
+    fn switchable(&self, id: NodeId) -> Option<WordTest> {
+        switchable(&self.test(id)?.0)
+    }
+
+    /// The test of a node that carries on a comparison of this word.
+    #[inline]
+    fn member(&self, id: NodeId, word: u8) -> Option<(WordTest, [Edge; 2])> {
+        if self.is_head(id) {
+            return None;
+        }
+        let (test, edges) = self.test(id)?;
+        let test = switchable(&test).filter(|test| test.word == word)?;
+        Some((test, edges))
+    }
+}
+
+fn switchable(test: &Test) -> Option<WordTest> {
+    match test {
+        Test::Word(test) if test.mask == u32::MAX => Some(*test),
+        _ => None,
+    }
+}
+
+/// A construction under way.
+#[derive(Debug)]
+pub(crate) struct Build<'p, 'g, D: Diagram> {
+    plan: &'p Plan<'g>,
+    words: Words,
+    /// The function of each node done so far
+    known: Vec<D::Edge>,
+    partition: Partition<D::Edge>,
+    /// (node that carries on, lowest value, highest value, instructions so far)
+    waiting: Vec<(NodeId, u32, u32, u32)>,
+}
+
+impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
+    pub(crate) fn new(diagram: &D, plan: &'p Plan<'g>) -> Self {
+        Self {
+            plan,
+            words: Words::new(plan.graph),
+            known: vec![diagram.zero(); plan.graph.nodes().len()],
+            partition: Partition::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Says what a node's function is.
+    pub(crate) fn set(&mut self, id: NodeId, edge: D::Edge) {
+        if let Some(known) = self.known.get_mut(id.index()) {
+            *known = edge;
+        }
+    }
+
+    pub(crate) fn known(&self) -> &[D::Edge] {
+        &self.known
+    }
+
+    /// Works out the functions of all nodes of the plan that need one, last ones first.
+    pub(crate) fn all(&mut self, diagram: &mut D, leaves: &mut impl Leaves<D>) -> Result<(), Undecided> {
+        let graph = self.plan.graph;
+        graph
+            .order()
+            .iter()
+            .rev()
+            .try_for_each(|&id| self.node(diagram, leaves, id))
+    }
+
+    /// Works out the function of a node whose successors' functions are known.
+    pub(crate) fn node(&mut self, diagram: &mut D, leaves: &mut impl Leaves<D>, id: NodeId) -> Result<(), Undecided> {
+        if !self.plan.is_head(id) {
+            return Ok(());
+        }
+        let Some((test, _)) = self.plan.test(id) else {
+            return Ok(());
+        };
+        if let Some(first) = switchable(&test) {
+            self.collect(diagram, leaves, id, first.word)?;
+            if let Some(edge) = switch(diagram, first.word, self.partition.pieces())? {
+                self.set(id, edge);
+                return Ok(());
+            }
+            for member in self.members(id, first.word).into_iter().rev() {
+                self.single(diagram, leaves, member)?;
+            }
+        }
+        self.single(diagram, leaves, id)
+    }
+
+    /// Works out a node's function by its own test alone.
+    fn single(&mut self, diagram: &mut D, leaves: &mut impl Leaves<D>, id: NodeId) -> Result<(), Undecided> {
+        let Some((test, [yes, no])) = self.plan.test(id) else {
+            return Ok(());
+        };
+        let yes = leaves.edge(diagram, id, true, yes, &self.known)?;
+        let no = leaves.edge(diagram, id, false, no, &self.known)?;
+        let edge = match test {
+            _ if yes == no => yes,
+            Test::Word(test) => word::test(diagram, &test, yes, no)?,
+            Test::Wide { relation, left, right } => {
+                let holds = self.words.compare(diagram.sets(), relation, left, right)?;
+                diagram.choose(holds, yes, no)?
+            }
+        };
+        let own = self.plan.graph.node(id).map_or(0, |node| node.steps);
+        let edge = diagram.plus(edge, own);
+        self.set(id, edge);
+        Ok(())
+    }
+
+    /// The nodes below a head that carry on its comparison, each before those it leads to.
+    fn members(&self, head: NodeId, word: u8) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut waiting = vec![head];
+        while let Some(id) = waiting.pop() {
+            let Some((_, edges)) = self.plan.test(id) else { continue };
+            if id != head {
+                found.push(id);
+            }
+            waiting.extend(
+                edges
+                    .map(|edge| edge.to)
+                    .into_iter()
+                    .filter(|to| self.plan.member(*to, word).is_some()),
+            );
+        }
+        found
+    }
+
+    /// The partition of a word's values that a head and the nodes which carry on its comparison make.
+    fn collect(
+        &mut self,
+        diagram: &mut D,
+        leaves: &mut impl Leaves<D>,
+        head: NodeId,
+        word: u8,
+    ) -> Result<(), Undecided> {
+        self.partition.clear();
+        self.waiting.push((head, 0, u32::MAX, 0));
+        while let Some((id, low, high, steps)) = self.waiting.pop() {
+            let Some((Test::Word(test), [yes, no])) = self.plan.test(id) else {
+                continue;
+            };
+            let steps = steps.saturating_add(1);
+            let value = test.value;
+            match test.relation {
+                Relation::Above if low > value => {
+                    self.follow(diagram, leaves, (id, true, yes), (low, high), steps, word)?
+                }
+                Relation::Above if high <= value => {
+                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?
+                }
+                Relation::Above => {
+                    self.follow(diagram, leaves, (id, false, no), (low, value), steps, word)?;
+                    self.follow(
+                        diagram,
+                        leaves,
+                        (id, true, yes),
+                        (value.saturating_add(1), high),
+                        steps,
+                        word,
+                    )?;
+                }
+                Relation::Equal if value < low || value > high => {
+                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?;
+                }
+                Relation::Equal => {
+                    let edge = self.exactly(diagram, leaves, (id, true, yes), value, steps, word)?;
+                    self.partition.except(value, edge);
+                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An edge taken for some values: on to the next comparison, or a range of the partition.
+    #[inline]
+    fn follow(
+        &mut self,
+        diagram: &mut D,
+        leaves: &mut impl Leaves<D>,
+        (from, held, edge): (NodeId, bool, Edge),
+        (low, high): (u32, u32),
+        steps: u32,
+        word: u8,
+    ) -> Result<(), Undecided> {
+        if self.plan.member(edge.to, word).is_some() {
+            self.waiting
+                .push((edge.to, low, high, steps.saturating_add(edge.steps)));
+            return Ok(());
+        }
+        let worth = leaves.edge(diagram, from, held, edge, &self.known)?;
+        self.partition.range(low, high, diagram.plus(worth, steps));
+        Ok(())
+    }
+
+    /// What an edge taken for one value is worth.
+    #[inline]
+    fn exactly(
+        &self,
+        diagram: &mut D,
+        leaves: &mut impl Leaves<D>,
+        mut at: (NodeId, bool, Edge),
+        value: u32,
+        mut steps: u32,
+        word: u8,
+    ) -> Result<D::Edge, Undecided> {
+        while let Some((test, [yes, no])) = self.plan.member(at.2.to, word) {
+            steps = steps.saturating_add(at.2.steps).saturating_add(1);
+            let held = test.holds(value);
+            at = (at.2.to, held, if held { yes } else { no });
+        }
+        let worth = leaves.edge(diagram, at.0, at.1, at.2, &self.known)?;
+        Ok(diagram.plus(worth, steps))
+    }
+}
