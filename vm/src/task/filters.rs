@@ -108,10 +108,10 @@ impl World {
         } else {
             self.goes_on(visit)
         };
-        let skipped = killed || visit.registers.call.nr < 0;
         Observed {
             verdict: Some(*verdict),
-            record: record(verdict, &visit.registers.call, situation).filter(|_| skipped),
+            // The call is skipped, or this is a kernel before 4.8, where TRACE leaves no record.
+            record: record(verdict, &visit.registers.call, situation),
             ..visit.observed(effect)
         }
     }
