@@ -62,7 +62,7 @@ pub(crate) fn plan(program: &[Insn], data: &[SeccompData], site: Site) -> Result
     let mut planned = Vec::new();
     for (group, members) in &groups {
         for members in members.chunks(DATA_PER_FILTER) {
-            plan_group(program, data, *group, members, site.gates, &mut planned)?;
+            plan_group(program, data, *group, members, site, &mut planned)?;
         }
     }
     Ok(planned)
@@ -71,7 +71,6 @@ pub(crate) fn plan(program: &[Insn], data: &[SeccompData], site: Site) -> Result
 /// What data must have in common to be judged by the same filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
-    abi: Abi,
     pin_nr: Option<u32>,
     pin_arch: Option<u32>,
     pin_ip: Option<u64>,
@@ -98,16 +97,20 @@ impl Reads {
     }
 }
 
-fn group(datum: &SeccompData, reads: Reads, site: Site) -> Group {
-    let abi = if site.i386 && datum.arch == Abi::I386.arch() {
+/// The ABI that a datum's call is made by.
+fn abi(datum: &SeccompData, site: Site) -> Abi {
+    if site.i386 && datum.arch == Abi::I386.arch() {
         Abi::I386
     } else {
         Abi::X86_64
-    };
+    }
+}
+
+fn group(datum: &SeccompData, reads: Reads, site: Site) -> Group {
+    let abi = abi(datum, site);
     let true_ip = datum.instruction_pointer == site.gates.ip(abi, 0);
     let pin = |wanted: bool, value: u32| wanted.then_some(value);
     Group {
-        abi,
         pin_nr: pin(reads.nr && bypasses(datum, abi), datum.nr.cast_unsigned()),
         pin_arch: pin(reads.arch && datum.arch != abi.arch(), datum.arch),
         pin_ip: (reads.ip && !true_ip).then_some(datum.instruction_pointer),
@@ -124,7 +127,7 @@ fn plan_group(
     data: &[SeccompData],
     group: Group,
     members: &[usize],
-    gates: Gates,
+    site: Site,
     planned: &mut Vec<Planned>,
 ) -> Result<(), Failure> {
     let pins = Pins {
@@ -133,8 +136,10 @@ fn plan_group(
         ip: group.pin_ip,
     };
     let call = |datum: usize, chunk, copy| {
-        let regs = data.get(datum).map_or([0; 7], |data| registers(data, group.abi));
-        let abi = group.abi;
+        let (abi, regs) = data.get(datum).map_or((Abi::X86_64, [0; 7]), |datum| {
+            let abi = abi(datum, site);
+            (abi, registers(datum, abi))
+        });
         PlannedCall {
             datum,
             chunk,
@@ -143,7 +148,7 @@ fn plan_group(
             regs,
         }
     };
-    let by_gate = || instrument(program, gates, pins, Select::ByGate);
+    let by_gate = || instrument(program, site.gates, pins, Select::ByGate);
     if let Some(program) = if group.one_gate { None } else { by_gate() } {
         let each = |&datum: &usize| (0..CHUNKS).map(move |chunk| call(datum, chunk, chunk));
         let calls = members.iter().flat_map(each).collect();
@@ -152,7 +157,7 @@ fn plan_group(
     }
     for chunk in 0..CHUNKS {
         let too_long = || Failure::TooLong { len: program.len() };
-        let program = instrument(program, gates, pins, Select::Fixed(chunk)).ok_or_else(too_long)?;
+        let program = instrument(program, site.gates, pins, Select::Fixed(chunk)).ok_or_else(too_long)?;
         let calls = members.iter().map(|&datum| call(datum, chunk, 0)).collect();
         planned.push(Planned { program, calls });
     }
