@@ -76,7 +76,7 @@ impl Abi {
             Self::Loongarch64,
             Self::S390x,
         ];
-        if !known.contains(&self) || kernel < (6, 1) || kernel > (7, 3) {
+        if !known.contains(&self) || !((6, 1)..=(7, 3)).contains(&kernel) {
             return None;
         }
         if self == Self::X32 {

@@ -1,4 +1,5 @@
 //! Numbers and names against two independent packages, and against themselves.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod common;
 

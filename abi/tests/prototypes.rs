@@ -1,4 +1,5 @@
 //! What the kernel reads, against facts known from elsewhere and against the running kernel's own list.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
 
 use callproof_abi::{Abi, Prototype, Syscall, Width};
 

@@ -28,6 +28,9 @@ fn errnos_agree_with_the_headers() {
     let mut compared = 0;
     for (folder, abis) in common::FOLDERS {
         for (name, number) in common::constants(folder, "errno.rs") {
+            if folder.starts_with("powerpc") && name == "EDEADLOCK" {
+                continue; // redefined after the generic header; only the first definition was kept there
+            }
             for abi in *abis {
                 assert_eq!(
                     errno_number(*abi, &name).ok().map(u64::from),
@@ -177,6 +180,10 @@ fn known_constants() {
             .to_string()
             .contains("it exists on x86_64")
     );
+}
+
+#[test]
+fn usual_constants_exist_everywhere() {
     for name in [
         "AF_UNIX",
         "AF_VSOCK",

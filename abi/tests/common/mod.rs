@@ -1,5 +1,10 @@
 //! The headers shipped as Rust in linux-raw-sys, for every architecture (its library shows only that of the host).
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +14,7 @@ use std::sync::OnceLock;
 use callproof_abi::Abi;
 
 /// The folders of linux-raw-sys and the ABIs whose headers they hold.
-pub const FOLDERS: &[(&str, &[Abi])] = &[
+pub(crate) const FOLDERS: &[(&str, &[Abi])] = &[
     ("x86_64", &[Abi::X86_64]),
     ("x32", &[Abi::X32]),
     ("x86", &[Abi::I386]),
@@ -30,7 +35,7 @@ pub const FOLDERS: &[(&str, &[Abi])] = &[
 ];
 
 /// `pub const NAME: TYPE = NUMBER;` of one file, names as they stand there.
-pub fn constants(folder: &str, file: &str) -> BTreeMap<String, u64> {
+pub(crate) fn constants(folder: &str, file: &str) -> BTreeMap<String, u64> {
     let path = source_dir().join("src").join(folder).join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().filter_map(constant).collect()

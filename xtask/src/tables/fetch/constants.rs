@@ -3,8 +3,8 @@
 //! A compiler that knows all the targets (clang) evaluates them, so that `sizeof` in an ioctl request and every `#ifdef`
 //! of a header count as they do for real programs.
 
+use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -283,7 +283,7 @@ fn summary(name: &str, row: &[Option<u64>]) -> Vec<String> {
     let common = groups
         .iter()
         .max_by_key(|(_, abis)| abis.len())
-        .map_or(None, |(value, _)| *value);
+        .and_then(|(value, _)| *value);
     let show = |value: Option<u64>| value.map_or("-".to_owned(), |value| format!("{value:#x}"));
     let mut fields = vec![name.to_owned(), show(common)];
     for (value, abis) in groups.iter().filter(|(value, _)| **value != common) {

@@ -63,11 +63,10 @@ pub(super) fn fetch(current: &Source, s390: &Source, data: &Path) -> Result<(), 
             let (scope, all) = from_old
                 .or(new.find(abi.arch, entry)?)
                 .unwrap_or((abi.arch, Vec::new()));
-            match all.as_slice() {
-                [one] => drop(found.insert([scope.to_owned(), entry.to_owned()], one.clone())),
-                several => {
-                    drop(troubles.insert(format!("{scope} {entry}: {} definitions: {several:?}", several.len())))
-                }
+            if let [one] = all.as_slice() {
+                found.insert([scope.to_owned(), entry.to_owned()], one.clone());
+            } else {
+                troubles.insert(format!("{scope} {entry}: {} definitions: {all:?}", all.len()));
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn fetch(page: &Path, date: &str, data: &Path) -> Result<(), String> 
             name = found;
         }
         if let Some(release) = rest.split('\t').next().and_then(release) {
-            releases.entry(std::mem::take(&mut name)).or_insert(release);
+            releases.entry(core::mem::take(&mut name)).or_insert(release);
         }
     }
     releases.remove("");
