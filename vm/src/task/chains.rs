@@ -62,9 +62,9 @@ impl Chains {
         chain
     }
 
-    /// Whether a chain ends in `newest` or goes on from there.
-    pub(super) fn is_part(&self, newest: Option<FilterId>, of: Option<FilterId>) -> bool {
-        newest.is_none_or(|newest| self.newest_first(of).any(|(id, _)| id == newest))
+    /// Whether a filter is part of the chain that ends in `newest`.
+    pub(super) fn contains(&self, newest: Option<FilterId>, filter: FilterId) -> bool {
+        self.newest_first(newest).any(|(id, _)| id == filter)
     }
 
     /// The filter of a chain whose listener is open. There is at most one.

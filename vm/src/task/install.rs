@@ -123,7 +123,7 @@ impl World {
         self.others(caller).find(|&other| {
             self.thread(other).is_some_and(|other| match other.mode {
                 Mode::Disabled => false,
-                Mode::Filter => !self.chains.is_part(other.newest, chain),
+                Mode::Filter => other.newest.is_some_and(|newest| !self.chains.contains(chain, newest)),
                 Mode::Strict | Mode::Dead => true,
             })
         })

@@ -197,7 +197,7 @@ impl World {
             return Err(Errno::EINVAL);
         }
         let mut users = self.threads.iter().filter(|thread| thread.alive);
-        if users.any(|thread| self.chains.is_part(Some(filter), thread.newest)) {
+        if users.any(|thread| self.chains.contains(thread.newest, filter)) {
             Ok(())
         } else {
             Err(Errno::ENOENT)

@@ -46,10 +46,12 @@ fn trace_without_the_option_fails() {
 #[test]
 fn a_tracer_that_ended_traces_nobody() {
     let (mut world, thread, tracer) = traced(Machine::default(), &[(NR, TRACE)], 0);
+    for child in [world.fork(thread).unwrap(), world.clone_thread(thread).unwrap()] {
+        let seen = observe(&mut world, child, NR, sets(39, None));
+        assert_eq!(seen.effect, returns(-38), "nor is a child traced");
+    }
     world.exit(tracer, callproof_vm::effect::Scope::Process).unwrap();
     assert_eq!(observe(&mut world, thread, NR, sets(39, None)).effect, returns(-38));
-    let child = world.fork(thread).unwrap();
-    assert_eq!(effect(&mut world, child, NR), returns(-38), "children are not traced");
 }
 
 #[test]
