@@ -4,7 +4,7 @@ use crate::world::*;
 use callproof_vm::effect::{Effect, Scope};
 use callproof_vm::install::{Pointer, Request, flag};
 use callproof_vm::task::{Admin, Host, Status, ThreadId, World, option};
-use callproof_vm::{Errno, Insn, Machine};
+use callproof_vm::{Errno, Insn, Kernel, Machine};
 
 const BUFFER: Pointer<()> = Pointer::To(());
 
@@ -187,6 +187,22 @@ fn seizing() {
     assert_eq!(world.seize(tracer, thread, 0), Err(Errno::EPERM), "traced already");
     add(&mut world, thread, TRACE);
     assert_eq!(effect(&mut world, thread, NR), Effect::Runs);
+}
+
+#[test]
+fn a_kernel_that_cannot_suspend_does_not_even_when_nobody_checked() {
+    let host = Host {
+        checkpoint_restore: false,
+        ..Host::from(Machine {
+            kernel: Kernel::new(5, 17),
+            ..Machine::default()
+        })
+    };
+    let (mut world, thread) = world(host);
+    add(&mut world, thread, ERRNO | 3);
+    let tracer = world.spawn();
+    assert_eq!(world.seize(tracer, thread, option::SUSPEND_SECCOMP), Ok(()));
+    assert_eq!(effect(&mut world, thread, NR), returns(-3));
 }
 
 #[test]
