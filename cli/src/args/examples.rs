@@ -1,0 +1,97 @@
+//! What `--help` shows below the options.
+
+/// `callproof --help`
+pub(super) const CALLPROOF: &str = "\
+Examples:
+  callproof demo
+  callproof check filter.bpf
+  callproof eval filter.bpf 'socket(AF_INET, SOCK_STREAM, 0)'
+  callproof kernel diff --programs 100000 --seed 1
+
+Documentation: docs/CLI.md";
+
+/// `callproof demo --help`
+pub(super) const DEMO: &str = "\
+Examples:
+  callproof demo                 the filter that callproof brings along
+  callproof demo my-filter.bpf
+
+Exits with 0, or with 5 when the emulator and the running kernel disagree.";
+
+/// `callproof check --help`, `callproof disasm --help`
+pub(super) const FILTERS: &str = "\
+Examples:
+  callproof check filter.bpf
+  callproof check --format github filter.bpf
+  callproof check oldest.bpf newer.bpf newest.bpf
+  callproof check hex:06000000ffff0000
+  callproof disasm --arch x86_64,i386 filter.bpf
+  callproof disasm pid:1234";
+
+/// `callproof eval --help`
+pub(super) const EVAL: &str = "\
+Examples:
+  callproof eval filter.bpf 'openat(AT_FDCWD, 0x7000, O_RDONLY|O_CLOEXEC)'
+  callproof eval --arch x86_64,i386,x32 filter.bpf 'socket(AF_INET, SOCK_STREAM, 0)'
+  callproof eval --trace filter.bpf 59
+  callproof eval oldest.bpf newest.bpf '435(0, 88)'
+  callproof eval --batch requests.jsonl > answers.jsonl
+
+Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch, 0 when every line was answered.";
+
+/// `callproof asm --help`
+pub(super) const ASM: &str = "\
+Examples:
+  callproof asm filter.bpfasm -o filter.bpf
+  callproof asm - --to c < filter.bpfasm";
+
+/// `callproof convert --help`
+pub(super) const CONVERT: &str = "\
+Examples:
+  callproof convert filter.bpf --to c
+  callproof convert filter.bpf --to hex -o filter.hex
+  callproof convert --input-format raw --endian big s390x.bpf --to asm";
+
+/// `callproof dump --help`
+pub(super) const DUMP: &str = "\
+Examples:
+  callproof dump --pid 1234
+  callproof dump --pid 1234 --to raw --out filters/
+  callproof dump --to hex --out filters/ --exec some-daemon --its-option
+
+Reading another process's filters needs CAP_SYS_ADMIN and a caller without filters. Recording a command needs neither.";
+
+/// `callproof completions --help`
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  callproof completions bash > ~/.local/share/bash-completion/completions/callproof
+  callproof completions fish > ~/.config/fish/completions/callproof.fish";
+
+/// `callproof man --help`
+pub(super) const MAN: &str = "\
+Examples:
+  callproof man | man -l -
+  callproof man --out /usr/local/share/man/man1";
+
+/// `callproof kernel vectors check --help`
+pub(super) const VECTORS_CHECK: &str = "\
+Examples:
+  callproof kernel vectors check vectors/eval.jsonl vectors/valid.jsonl
+
+Exits with 0 when every answer is the emulator's too, and with 5 otherwise.";
+
+/// `callproof kernel vectors record --help`
+pub(super) const VECTORS_RECORD: &str = "\
+Examples:
+  callproof kernel vectors record --programs 1000 --seed 7 -o here.jsonl
+
+Needs a kernel that lets this process install filters; exits with 4 otherwise.";
+
+/// `callproof kernel diff --help`
+pub(super) const DIFF: &str = "\
+Examples:
+  callproof kernel diff --programs 100000 --seed 1
+  callproof kernel diff --time 60
+
+Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a
+file), and with 4 when this kernel does not let this process install filters.";

@@ -1,0 +1,280 @@
+//! The command line as it is typed. Help, completions and manual pages come from these definitions.
+
+mod examples;
+mod values;
+
+use std::path::PathBuf;
+
+use callproof_formats::Format;
+use callproof_vm::Kernel;
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
+
+/// Runs and kernel-checks seccomp filters.
+///
+/// FILTER is a path (the format is detected), `-` for standard input, `hex:` and the hex digits of the instructions,
+/// or `pid:` and a process whose installed filters are read. Several FILTERs are one chain, oldest first.
+#[derive(Debug, Parser)]
+#[command(
+    name = "callproof",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = examples::CALLPROOF,
+    after_long_help = const_format_long_help()
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The long help has the exit codes too.
+fn const_format_long_help() -> String {
+    format!("{}\n\n{}", examples::CALLPROOF, crate::exit::HELP)
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// ABIs to decide for, by name: `x86_64,i386,x32`, or `all`
+    #[arg(long, global = true, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) arch: Vec<Arch>,
+    /// How to print the answer: human, json, junit, sarif, github, tap or markdown; with `=FILE` into a file (repeatable)
+    #[arg(long, global = true, value_name = "FORMAT[=FILE]")]
+    pub(crate) format: Vec<Output>,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Print no answer for people, only errors; the exit code tells
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Kernel release to emulate [default: the newest known]
+    #[arg(long, global = true, value_name = "X.Y")]
+    pub(crate) kernel: Option<Kernel>,
+    /// Format of every FILTER, instead of detecting it
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) input_format: Option<Format>,
+    /// Byte order of the machine and of raw filters [default: the ABI's]
+    #[arg(long, global = true, value_name = "ORDER")]
+    pub(crate) endian: Option<EndianArg>,
+    /// What a shift by 32 or more in X gives; it depends on the kernel's JIT
+    #[arg(long, global = true, value_name = "RULE", default_value = "masked")]
+    pub(crate) shift: ShiftArg,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show all of it on one filter: admission, decisions on several ABIs, a path, and the running kernel's opinion
+    Demo(Demo),
+    /// Would the kernel install this filter? If not: the rule, the instruction and the errno
+    Check(Filters),
+    /// Decide about one call, or about many with --batch
+    Eval(Eval),
+    /// Print a filter as assembly, with calls, ABIs and actions named
+    Disasm(Filters),
+    /// Assemble bpf_asm text
+    Asm(Asm),
+    /// Write a filter in another format
+    Convert(Convert),
+    /// Capture the filters that a process has installed
+    Dump(Dump),
+    /// Compare the emulator with a kernel
+    #[command(subcommand)]
+    Kernel(KernelCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// Folder to write `callproof.1`, `callproof-check.1`, ... to
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// One filter, or a chain of them.
+#[derive(Args, Debug)]
+#[command(after_help = examples::FILTERS)]
+pub(crate) struct Filters {
+    /// Path, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
+    #[arg(value_name = "FILTER", required = true)]
+    pub(crate) filters: Vec<String>,
+}
+
+/// `demo`
+#[derive(Args, Debug)]
+#[command(after_help = examples::DEMO)]
+pub(crate) struct Demo {
+    /// A filter of your own, instead of the one that callproof brings along
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+}
+
+/// `eval`
+#[derive(Args, Debug)]
+#[command(
+    after_help = examples::EVAL,
+    override_usage = "callproof eval [OPTIONS] FILTER... CALL\n       callproof eval [OPTIONS] --batch FILE.jsonl"
+)]
+pub(crate) struct Eval {
+    /// Filters (oldest first), then the call: `socket(AF_INET, SOCK_STREAM, 0)`, `59`, `59(1, 2)`
+    #[arg(
+        value_names = ["FILTER", "CALL"],
+        required_unless_present = "batch",
+        conflicts_with = "batch",
+        num_args = 2..,
+        allow_negative_numbers = true
+    )]
+    pub(crate) operands: Vec<String>,
+    /// Print every executed instruction with what it read and where it led
+    #[arg(long, conflicts_with = "batch")]
+    pub(crate) trace: bool,
+    /// Instruction pointer of the call
+    #[arg(long, value_name = "ADDRESS", default_value = "0", value_parser = values::address, conflicts_with = "batch")]
+    pub(crate) ip: u64,
+    /// Answer one JSON request a line from this file (`-` for standard input), in order
+    #[arg(long, value_name = "FILE")]
+    pub(crate) batch: Option<String>,
+    /// Threads for --batch [default: one for each core]
+    #[arg(long, value_name = "N", requires = "batch", value_parser = values::jobs())]
+    pub(crate) jobs: Option<u16>,
+}
+
+/// `asm`
+#[derive(Args, Debug)]
+#[command(after_help = examples::ASM)]
+pub(crate) struct Asm {
+    /// File with bpf_asm text, or `-`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// Format to write
+    #[arg(long, value_name = "FORMAT", default_value = "raw")]
+    pub(crate) to: Format,
+    /// File to write to, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `convert`
+#[derive(Args, Debug)]
+#[command(after_help = examples::CONVERT)]
+pub(crate) struct Convert {
+    /// Path, `-`, `hex:DIGITS` or `pid:N`
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: String,
+    /// Format to write
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) to: Format,
+    /// Add what each instruction is about as comments, in formats that have comments
+    #[arg(long)]
+    pub(crate) annotate: bool,
+    /// File to write to, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `dump`
+#[derive(Args, Debug)]
+#[command(after_help = examples::DUMP)]
+#[group(required = true, multiple = false, args = ["pid", "exec"])]
+pub(crate) struct Dump {
+    /// Process (or thread) whose installed filters are read
+    #[arg(long, value_name = "N")]
+    pub(crate) pid: Option<i32>,
+    /// Command to run; every filter that it or its children install is recorded
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    pub(crate) exec: Option<Vec<String>>,
+    /// Format to write
+    #[arg(long, value_name = "FORMAT", default_value = "asm")]
+    pub(crate) to: Format,
+    /// Add what each instruction is about as comments, in formats that have comments
+    #[arg(long)]
+    pub(crate) annotate: bool,
+    /// Folder to write one file for each filter to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `kernel`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KernelCommand {
+    /// Answers recorded from a kernel
+    #[command(subcommand)]
+    Vectors(VectorsCommand),
+    /// Random programs and calls through the emulator and the running kernel
+    Diff(Diff),
+}
+
+/// `kernel vectors`
+#[derive(Debug, Subcommand)]
+pub(crate) enum VectorsCommand {
+    /// Replay recorded answers through the emulator
+    #[command(after_help = examples::VECTORS_CHECK)]
+    Check {
+        /// Files of vectors: `eval.jsonl` (results) or `valid.jsonl` (admissions), `-` for standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<String>,
+    },
+    /// Record the running kernel's answers to generated programs
+    #[command(after_help = examples::VECTORS_RECORD)]
+    Record(Record),
+}
+
+/// `kernel vectors record`
+#[derive(Args, Debug)]
+pub(crate) struct Record {
+    /// How many programs
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) programs: u64,
+    /// Where the stream of programs starts; equal seeds give equal programs
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Calls for each program
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) evals: u32,
+    /// File to write to, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `kernel diff`
+#[derive(Args, Debug)]
+#[command(after_help = examples::DIFF)]
+pub(crate) struct Diff {
+    /// How many programs [default: 10000, or no limit with --time]
+    #[arg(long, value_name = "N")]
+    pub(crate) programs: Option<u64>,
+    /// Where the stream of programs starts; equal seeds give equal programs [default: from the clock]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Calls for each program
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) evals: u32,
+    /// Worker processes [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = values::jobs())]
+    pub(crate) jobs: Option<u16>,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) time: Option<u64>,
+    /// Folder to write a mismatch to, as a file of vectors
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+}
+
+impl Diff {
+    /// How many programs, unless only time ends the campaign.
+    pub(crate) fn total(&self) -> Option<u64> {
+        const USUAL: u64 = 10_000;
+        self.programs.or(self.time.is_none().then_some(USUAL))
+    }
+}

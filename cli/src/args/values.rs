@@ -1,0 +1,166 @@
+//! Values of options, read once.
+
+use core::str::FromStr;
+use std::path::PathBuf;
+
+use callproof_abi::Abi;
+use callproof_vm::{Endian, ShiftByX};
+use clap::ValueEnum;
+use clap::builder::RangedI64ValueParser;
+
+/// One item of `--arch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arch {
+    All,
+    One(Abi),
+}
+
+impl FromStr for Arch {
+    type Err = callproof_abi::UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            name => Abi::from_name(name).map(Self::One),
+        }
+    }
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Style {
+    Human,
+    Json,
+    Junit,
+    Sarif,
+    Github,
+    Tap,
+    Markdown,
+}
+
+/// One `--format`: a style, and a file unless it goes to standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) style: Style,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, file) = match text.split_once('=') {
+            Some((_, "")) => return Err("a file name is missing after `=`".to_owned()),
+            Some((name, file)) => (name, Some(file.into())),
+            None => (text, None),
+        };
+        let names = "human, json, junit, sarif, github, tap or markdown";
+        let style = Style::from_str(name, false).map_err(|_| format!("`{name}` is not a format; use {names}"))?;
+        Ok(Self { style, file })
+    }
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// `--endian`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EndianArg {
+    /// Least significant byte first
+    Little,
+    /// Most significant byte first
+    Big,
+}
+
+impl From<EndianArg> for Endian {
+    fn from(endian: EndianArg) -> Self {
+        match endian {
+            EndianArg::Little => Self::Little,
+            EndianArg::Big => Self::Big,
+        }
+    }
+}
+
+/// `--shift`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShiftArg {
+    /// The count is X & 31: x86, arm64, riscv, mips, loongarch, and the interpreter
+    Masked,
+    /// The count is X & 255, and 32 or more gives 0: 32-bit arm
+    Arm8,
+    /// The count is X & 63, and 32 or more gives 0: ppc and s390x
+    SixBitZero,
+}
+
+impl From<ShiftArg> for ShiftByX {
+    fn from(shift: ShiftArg) -> Self {
+        match shift {
+            ShiftArg::Masked => Self::Masked,
+            ShiftArg::Arm8 => Self::Arm8,
+            ShiftArg::SixBitZero => Self::SixBitZero,
+        }
+    }
+}
+
+/// An address: decimal, or hexadecimal after `0x`.
+pub(super) fn address(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "write a number below 2^64, such as `4198400` or `0x401000`".to_owned())
+}
+
+/// A number of threads or worker processes.
+pub(super) fn jobs() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..=1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_have_a_style_and_maybe_a_file() {
+        let output = |text: &str| text.parse::<Output>();
+        assert_eq!(
+            output("json"),
+            Ok(Output {
+                style: Style::Json,
+                file: None
+            })
+        );
+        let file = Some(PathBuf::from("a=b"));
+        assert_eq!(
+            output("tap=a=b"),
+            Ok(Output {
+                style: Style::Tap,
+                file
+            })
+        );
+        assert!(output("json=").is_err());
+        assert!(output("xml").unwrap_err().contains("`xml` is not a format"));
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(address("0xffffffffffffffff"), Ok(u64::MAX));
+        assert_eq!(address("12"), Ok(12));
+        assert!(address("-1").is_err() && address("0x").is_err());
+    }
+}

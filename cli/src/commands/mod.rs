@@ -1,0 +1,127 @@
+//! The commands. Each returns what it found as a value and prints nothing.
+
+mod batch;
+mod campaign;
+pub(crate) mod check;
+mod convert;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod disasm;
+pub(crate) mod dump;
+pub(crate) mod eval;
+mod generate;
+pub(crate) mod live;
+mod record;
+pub(crate) mod vectors;
+pub(crate) mod written;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::args::{Cli, Command, Eval, KernelCommand, VectorsCommand};
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::input::Input;
+use crate::render::{self, Progress};
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// What a command found or made.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Check(check::Check),
+    Eval(eval::Eval),
+    Disasm(disasm::Disasm),
+    Written(written::Written),
+    Vectors(vectors::Vectors),
+    Diff(diff::Diff),
+    Demo(Box<demo::Demo>),
+    /// It was printed while it came about
+    Streamed,
+}
+
+/// Carries out a command.
+pub(crate) fn run(cli: Cli) -> Result<Answer> {
+    let settings = Settings::new(&cli.global);
+    let input = Input::new(cli.global.input_format, settings.clone());
+    let (input, settings, quiet) = (&input, &settings, cli.global.quiet);
+    Ok(match cli.command {
+        Command::Demo(demo) => Answer::Demo(Box::new(demo::run(demo.filter.as_deref(), input, settings)?)),
+        Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
+        Command::Eval(eval) => eval_or_batch(&eval, input, settings)?,
+        Command::Disasm(disasm) => Answer::Disasm(disasm::run(&disasm.filters, input, settings)?),
+        Command::Asm(asm) => Answer::Written(convert::assemble(asm, input, settings)?),
+        Command::Convert(convert) => Answer::Written(convert::run(convert, input, settings)?),
+        Command::Dump(dump) => Answer::Written(dump::run(dump, settings)?),
+        Command::Kernel(KernelCommand::Vectors(VectorsCommand::Check { files })) => {
+            Answer::Vectors(vectors::run(&files, settings)?)
+        }
+        Command::Kernel(KernelCommand::Vectors(VectorsCommand::Record(record))) => {
+            let mut progress = Progress::new("programs", Some(record.programs), quiet);
+            Answer::Written(record::run(record, &mut progress)?)
+        }
+        Command::Kernel(KernelCommand::Diff(diff)) => {
+            let progress = Mutex::new(Progress::new("programs", diff.total(), quiet));
+            Answer::Diff(diff::run(&diff, settings, &progress)?)
+        }
+        Command::Completions { shell } => Answer::Written(generate::completions(shell)),
+        Command::Man { out } => Answer::Written(generate::man(out)?),
+    })
+}
+
+fn eval_or_batch(eval: &Eval, input: &Input, settings: &Settings) -> Result<Answer> {
+    let Some(batch) = &eval.batch else {
+        return eval::run(&eval.operands, eval.ip, eval.trace, input, settings).map(Answer::Eval);
+    };
+    let mut output = render::stdout();
+    if batch == "-" {
+        batch::run(io::stdin().lock(), &mut output, eval.jobs, settings)?;
+    } else {
+        let path = Path::new(batch);
+        let file = File::open(path).map_err(|error| Failure::io("read", path, &error))?;
+        batch::run(file, &mut output, eval.jobs, settings)?;
+    }
+    Ok(Answer::Streamed)
+}
+
+impl Answer {
+    /// The command as it is typed.
+    pub(crate) fn command(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Eval(_) => "eval",
+            Self::Disasm(_) => "disasm",
+            Self::Written(written) => written.command,
+            Self::Vectors(_) => "kernel vectors check",
+            Self::Diff(_) => "kernel diff",
+            Self::Demo(_) => "demo",
+            Self::Streamed => "eval --batch",
+        }
+    }
+
+    /// The exit code that says it in a number.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Check(check) => check.exit(),
+            Self::Eval(eval) => eval.exit(),
+            Self::Vectors(vectors) => vectors.exit(),
+            Self::Diff(diff) => diff.exit(),
+            Self::Demo(demo) => demo.exit(),
+            Self::Disasm(_) | Self::Written(_) | Self::Streamed => Exit::Success,
+        }
+    }
+
+    /// The findings, for a command that looks for some.
+    pub(crate) fn report(&self) -> Option<Report> {
+        match self {
+            Self::Check(check) => Some(check.report()),
+            Self::Eval(eval) => Some(eval.report()),
+            Self::Vectors(vectors) => Some(vectors.report()),
+            Self::Diff(diff) => Some(diff.report()),
+            Self::Demo(demo) => Some(demo.report()),
+            Self::Disasm(_) | Self::Written(_) | Self::Streamed => None,
+        }
+    }
+}

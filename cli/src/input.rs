@@ -1,0 +1,184 @@
+//! FILTER arguments: from what was typed to programs.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use callproof_formats::{Format, MAX_BYTES, Program, ReadOptions};
+use callproof_vm::{Filter, Insn};
+
+use crate::error::{Failure, Result};
+use crate::settings::Settings;
+
+/// A program, and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// What it is called: what was typed, and a number where that holds several filters
+    pub(crate) name: String,
+    pub(crate) format: Format,
+    pub(crate) program: Vec<Insn>,
+    /// Whether `name` is a file
+    pub(crate) is_file: bool,
+    /// The line of the file on which the program begins, from 1, if the file is text
+    pub(crate) first_line: Option<usize>,
+}
+
+/// How FILTER arguments are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    format: Option<Format>,
+    settings: Settings,
+}
+
+impl Input {
+    pub(crate) fn new(format: Option<Format>, settings: Settings) -> Self {
+        Self { format, settings }
+    }
+
+    /// The same, with a format that is not detected.
+    pub(crate) fn of_format(&self, format: Format) -> Self {
+        Self::new(Some(format), self.settings.clone())
+    }
+
+    /// The filters of all arguments: one chain, oldest first.
+    pub(crate) fn chain(&self, typed: &[String]) -> Result<Vec<Loaded>> {
+        if typed.iter().filter(|typed| *typed == "-").count() > 1 {
+            return Err(Failure::usage("standard input can be read only once")
+                .with_help("name files, or put all filters into one strace log"));
+        }
+        let mut chain = Vec::new();
+        for typed in typed {
+            chain.extend(self.filters(typed)?);
+        }
+        Ok(chain)
+    }
+
+    /// The one filter of an argument.
+    pub(crate) fn single(&self, typed: &str) -> Result<Loaded> {
+        let mut filters = self.filters(typed)?;
+        let count = filters.len();
+        match filters.pop() {
+            Some(filter) if count == 1 => Ok(filter),
+            _ => Err(Failure::usage(format_args!(
+                "`{}` holds {count} filters, and one is needed here",
+                shown(typed)
+            ))
+            .with_help("keep one of them; `callproof dump --out DIR` writes each to a file of its own")),
+        }
+    }
+
+    fn filters(&self, typed: &str) -> Result<Vec<Loaded>> {
+        if let Some(digits) = typed.strip_prefix("hex:") {
+            return self.read(&shown(typed), digits.as_bytes(), Some(Format::Hex), None);
+        }
+        if let Some(pid) = typed.strip_prefix("pid:") {
+            return crate::commands::dump::of_process(pid);
+        }
+        if typed == "-" {
+            let bytes = read_bounded(io::stdin().lock()).map_err(|error| Failure::read(&error).at("standard input"))?;
+            return self.read("standard input", &bytes, self.format, None);
+        }
+        let bytes = read_file(Path::new(typed))?;
+        self.read(typed, &bytes, self.format, Some(typed))
+    }
+
+    /// Reads bytes as filters.
+    pub(crate) fn read(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        format: Option<Format>,
+        path: Option<&str>,
+    ) -> Result<Vec<Loaded>> {
+        let options = ReadOptions {
+            format,
+            endian: self.settings.layout(),
+            abi: self.settings.abis_given().and_then(|abis| abis.first()).copied(),
+            path,
+        };
+        let programs = options
+            .read_all(bytes)
+            .map_err(|error| Failure::unreadable(name, error))?;
+        let several = programs.len() > 1;
+        let named = |number: usize| {
+            if several {
+                format!("{name}#{number}")
+            } else {
+                name.to_owned()
+            }
+        };
+        let loaded = |(program, number): (Program, usize)| Loaded {
+            name: named(number),
+            format: program.format,
+            is_file: path.is_some() && !several,
+            first_line: program.format.is_text().then_some(program.line),
+            program: program.insns,
+        };
+        Ok(programs.into_iter().zip(1..).map(loaded).collect())
+    }
+}
+
+/// A chain that the kernel would install.
+pub(crate) fn admitted<'l>(chain: &'l [Loaded], settings: &Settings) -> Result<Vec<Filter<'l>>> {
+    let admit = |one: &'l Loaded| {
+        Filter::load_on(settings.kernel, one.program.as_slice()).map_err(|rejected| {
+            Failure::refused(format_args!("`{}`: {rejected}", one.name))
+                .with_help("`callproof check` lists every rule it breaks")
+        })
+    };
+    let filters: Vec<Filter<'l>> = chain.iter().map(admit).collect::<Result<_>>()?;
+    let budget = callproof_vm::Chain::new(&filters).check_budget(settings.machine_of(settings.layout()));
+    budget.map_err(|(index, over)| {
+        let name = chain.get(index).map_or("", |one| one.name.as_str());
+        Failure::refused(format_args!(
+            "`{name}`: the kernel refuses this filter with ENOMEM: {over}"
+        ))
+        .with_help("use fewer or shorter filters")
+    })?;
+    Ok(filters)
+}
+
+/// A file, unless it is larger than any filter.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let read = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        read_bounded(file)
+    };
+    read().map_err(|error| Failure::io("read", path, &error))
+}
+
+/// At most one byte more than is taken anywhere, so that too large an input is told from one that just fits.
+pub(crate) fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    input.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What was typed, cut to what fits a message.
+fn shown(typed: &str) -> String {
+    let mut head: String = typed.chars().take(40).collect();
+    if head.len() < typed.len() {
+        head.push_str("...");
+    }
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_arguments_are_cut() {
+        assert_eq!(shown("hex:00"), "hex:00");
+        assert_eq!(shown(&"\u{e9}".repeat(41)), format!("{}...", "\u{e9}".repeat(40)));
+    }
+
+    #[test]
+    fn endless_input_is_cut() {
+        assert_eq!(read_bounded(io::repeat(0)).unwrap().len(), MAX_BYTES + 1);
+    }
+}

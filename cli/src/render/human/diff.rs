@@ -1,0 +1,49 @@
+//! `kernel diff` for people.
+
+use core::fmt::Write as _;
+use std::collections::BTreeMap;
+
+use super::super::style::{BAD, GOOD, NAME, paint};
+use crate::commands::diff::{Diff, Found};
+
+pub(super) fn text(diff: &Diff) -> String {
+    let verdict = match diff.mismatches.len() {
+        0 => paint(GOOD, "no mismatch"),
+        1 => paint(BAD, "1 mismatch"),
+        many => paint(BAD, format_args!("{many} mismatches")),
+    };
+    let mut text = format!(
+        "{verdict} in {} programs and {} evaluations on Linux {} (seed {}, {:.1} s)\n",
+        diff.programs, diff.evaluations, diff.kernel, diff.seed, diff.seconds
+    );
+    let admissions = format!("{} installed, {} refused", diff.admitted, diff.refused);
+    for (name, value) in [
+        ("admissions", admissions),
+        ("results", counts(&diff.by_action)),
+        ("callers", counts(&diff.by_arch)),
+        ("opcodes", format!("{} different", diff.opcodes)),
+        ("skipped", counts(&diff.skipped)),
+    ] {
+        let _ = writeln!(text, "  {name:<10} {value}");
+    }
+    diff.mismatches
+        .iter()
+        .for_each(|found| write_mismatch(&mut text, found));
+    text
+}
+
+fn counts(counts: &BTreeMap<&'static str, u64>) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    counts.join(", ")
+}
+
+fn write_mismatch(text: &mut String, found: &Found) {
+    let _ = writeln!(text, "{}: {}", paint(BAD, "mismatch"), found.message);
+    for (pc, instruction) in found.program.iter().enumerate() {
+        let _ = writeln!(text, "  {pc:04}: {instruction}");
+    }
+    let _ = writeln!(text, "  written to {}", paint(NAME, found.file.display()));
+}

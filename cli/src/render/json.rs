@@ -1,0 +1,38 @@
+//! JSON for programs: one document, `{"command", "exit", "answer"}`. docs/CLI.md describes every answer.
+
+use serde::Serialize;
+
+use crate::commands::Answer;
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    command: &'a str,
+    exit: u8,
+    answer: &'a T,
+}
+
+/// The answer on one line.
+pub(super) fn text(answer: &Answer) -> String {
+    match answer {
+        Answer::Check(inner) => document(answer, inner),
+        Answer::Eval(inner) => document(answer, inner),
+        Answer::Disasm(inner) => document(answer, inner),
+        Answer::Written(inner) => document(answer, inner),
+        Answer::Vectors(inner) => document(answer, inner),
+        Answer::Diff(inner) => document(answer, inner),
+        Answer::Demo(inner) => document(answer, inner),
+        Answer::Streamed => String::new(),
+    }
+}
+
+fn document(answer: &Answer, inner: &impl Serialize) -> String {
+    let document = Document {
+        command: answer.command(),
+        exit: answer.exit() as u8,
+        answer: inner,
+    };
+    // Answers are plain data: strings, numbers, lists. Writing them to memory does not fail.
+    let mut text = serde_json::to_string(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}

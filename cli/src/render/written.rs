@@ -1,0 +1,60 @@
+//! Products: files, or text and bytes on standard output.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::commands::diff::Diff;
+use crate::commands::written::{Target, Written};
+use crate::error::{Failure, Result};
+
+/// Writes the files, if files were asked for.
+pub(super) fn to_files(written: &Written) -> Result<()> {
+    match &written.target {
+        Target::Stdout => Ok(()),
+        Target::File(path) => {
+            let bytes: Vec<u8> = written
+                .products
+                .iter()
+                .flat_map(|product| product.bytes.iter().copied())
+                .collect();
+            fs::write(path, bytes).map_err(|error| Failure::io("write", path, &error))
+        }
+        Target::Folder(folder) => {
+            fs::create_dir_all(folder).map_err(|error| Failure::io("create", folder, &error))?;
+            written.products.iter().try_for_each(|product| {
+                let path = folder.join(&product.name);
+                fs::write(&path, &product.bytes).map_err(|error| Failure::io("write", &path, &error))
+            })
+        }
+    }
+}
+
+/// Writes the vectors of a campaign's mismatches.
+pub(super) fn mismatches(diff: &Diff) -> Result<()> {
+    diff.mismatches.iter().try_for_each(|found| {
+        fs::write(&found.file, &found.vector).map_err(|error| Failure::io("write", &found.file, &error))
+    })
+}
+
+/// Prints the products themselves, one after the other.
+pub(super) fn to_stdout(written: &Written) -> Result<()> {
+    let binary = written.products.iter().any(|product| !product.is_text);
+    if binary && io::stdout().is_terminal() {
+        return Err(
+            Failure::usage("bytes that are not text would upset the terminal").with_help(
+                "name a file with `--output`, send the output into a pipe, or choose a text format with `--to`",
+            ),
+        );
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut write = || {
+        for product in &written.products {
+            if let Some(heading) = &product.heading {
+                writeln!(out, "{heading}")?;
+            }
+            out.write_all(&product.bytes)?;
+        }
+        out.flush()
+    };
+    write().map_err(|error: io::Error| Failure::write(&error))
+}
