@@ -36,6 +36,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof-vm",
             "callproof-abi",
+            "callproof-policy",
+            "callproof-checker",
+            "callproof-verifier",
             "callproof-formats",
             "callproof-testgen",
         ],
@@ -43,8 +46,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// Rooms that tests may use from above: kernel answers and generators are judges, not parts.
-const JUDGES: &[&str] = &["callproof-testgen", "callproof-kernel-diff"];
+/// Rooms that any room's tests may use: the emulator, generators and kernel answers judge there and are no part.
+const JUDGES: &[&str] = &["callproof-vm", "callproof-testgen", "callproof-kernel-diff"];
 
 /// The rooms that depend on nothing at all: two for `no_std` programs, one so that a proof needs no trust in us.
 const BARE: &[&str] = &["callproof-vm", "callproof-abi", "callproof-checker"];
