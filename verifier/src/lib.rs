@@ -21,6 +21,6 @@ pub use limits::{Engine, Limit, Limits, Undecided};
 pub use space::{Set, Space};
 pub use subject::Subject;
 pub use test::{Relation, Test, WordTest};
-pub use value::{Expr, Exprs, Field, Value};
+pub use value::{Expr, Exprs, Field, Value, Word};
 pub use verdicts::Verdicts;
 pub use view::View;

@@ -63,6 +63,7 @@ pub(crate) enum Normal {
 }
 
 /// The normal form of the jump `left cond right`.
+#[inline]
 pub(crate) fn normalise(cond: Cond, left: Value, right: Value, exprs: &mut Exprs) -> Normal {
     match (cond, left, right) {
         (Cond::Jset, _, _) => {
@@ -101,6 +102,7 @@ const fn negated(normal: Normal) -> Normal {
 }
 
 /// `value == k`. Operations that can be undone are undone on the constant instead.
+#[inline]
 fn equal(mut value: Value, mut k: u32, exprs: &Exprs) -> Normal {
     loop {
         match value {
@@ -132,6 +134,7 @@ fn equal(mut value: Value, mut k: u32, exprs: &Exprs) -> Normal {
     }
 }
 
+#[inline]
 fn field_equal(field: Field, k: u32) -> Normal {
     let value = unslide(k, field.shift);
     if field.of(value) != k {
@@ -157,7 +160,7 @@ fn above(value: Value, k: u32) -> Normal {
 
 fn word(field: Field, relation: Relation, value: u32) -> Normal {
     let test = WordTest {
-        word: field.word,
+        word: field.word.number(),
         relation,
         mask: field.mask,
         value,
@@ -201,11 +204,7 @@ mod tests {
         for case in 0..200_000 {
             let mut seed = Seed::new(5, case);
             let mut exprs = Exprs::new(ShiftByX::Masked);
-            let word = Value::Field(Field {
-                word: 7,
-                shift: 0,
-                mask: u32::MAX,
-            });
+            let word = Value::Field(Field::whole(7));
             let (is, mut value) = (constant(&mut seed), word);
             let mut computed = is;
             for _ in 0..seed.below(3) {

@@ -25,15 +25,64 @@ pub enum Value {
 /// No bit of a non-zero `mask` is shifted out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
-    /// The word: 0 is `nr`, 1 `arch`, 2 and 3 the instruction pointer, 4 to 15 the arguments, as they lie in memory
-    pub word: u8,
+    /// The word
+    pub word: Word,
     /// How far to the left
     pub shift: i8,
     /// Which bits of the word
     pub mask: u32,
 }
 
+/// An input word by its place in memory: 0 is `nr`, 1 `arch`, 2 and 3 the instruction pointer, 4 to 15 the arguments.
+///
+/// An enumeration, so that a [`Value`] takes eight bytes: graphs are made of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "sixteen numbers")]
+pub enum Word {
+    W0,
+    W1,
+    W2,
+    W3,
+    W4,
+    W5,
+    W6,
+    W7,
+    W8,
+    W9,
+    W10,
+    W11,
+    W12,
+    W13,
+    W14,
+    W15,
+}
+
+impl Word {
+    /// Every word, in order.
+    pub const ALL: [Self; 16] = {
+        use Word::{W0, W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, W13, W14, W15};
+        [W0, W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, W13, W14, W15]
+    };
+
+    /// The word's place.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
 impl Field {
+    /// A whole word; 0 to 15.
+    pub(crate) fn whole(word: usize) -> Self {
+        let word = Word::ALL.get(word & 15).copied().unwrap_or(Word::W0);
+        Self {
+            word,
+            shift: 0,
+            mask: u32::MAX,
+        }
+    }
+
     /// The value for a given word.
     #[must_use]
     pub const fn of(self, word: u32) -> u32 {
@@ -89,7 +138,7 @@ impl Exprs {
     pub fn words(&self, value: Value) -> u16 {
         match value {
             Value::Const(_) => 0,
-            Value::Field(field) => 1 << field.word,
+            Value::Field(field) => 1 << field.word.number(),
             Value::Derived(number) => self.words.get(number as usize).copied().unwrap_or(u16::MAX),
         }
     }
@@ -265,7 +314,7 @@ fn rank(value: Value) -> (u8, u32, u32) {
         Value::Const(k) => (0, k, 0),
         Value::Field(field) => (
             1,
-            u32::from(field.word) << 8 | u32::from(field.shift.cast_unsigned()),
+            u32::from(field.word.number()) << 8 | u32::from(field.shift.cast_unsigned()),
             field.mask,
         ),
         Value::Derived(number) => (2, number, 0),
@@ -287,7 +336,7 @@ mod tests {
     fn evaluate(exprs: &Exprs, value: Value, words: &[u32; 16]) -> u32 {
         match value {
             Value::Const(k) => k,
-            Value::Field(field) => field.of(words[usize::from(field.word)]),
+            Value::Field(field) => field.of(words[usize::from(field.word.number())]),
             Value::Derived(number) => {
                 let Expr { op, left, right } = exprs.get(number).unwrap();
                 let (a, b) = (evaluate(exprs, left, words), evaluate(exprs, right, words));
@@ -300,10 +349,15 @@ mod tests {
     }
 
     const WORD: Value = Value::Field(Field {
-        word: 4,
+        word: Word::W4,
         shift: 0,
         mask: u32::MAX,
     });
+
+    #[test]
+    fn values_are_small() {
+        assert_eq!(size_of::<Value>(), 8);
+    }
 
     #[test]
     fn masks_and_shifts_of_a_word_stay_a_field() {
@@ -348,7 +402,7 @@ mod tests {
             let mut pool = vec![(WORD, words[4]), (Value::Const(5), 5)];
             pool.push((
                 Value::Field(Field {
-                    word: 5,
+                    word: Word::W5,
                     shift: 0,
                     mask: u32::MAX,
                 }),

@@ -120,7 +120,10 @@ fn field_bit(arena: &mut Arena, field: Field, place: u32) -> Result<Ref, Undecid
     if field.mask >> of_word & 1 == 0 {
         return Ok(Ref::FALSE);
     }
-    let var = arena.order().lane(field.word).var(31_u32.saturating_sub(of_word));
+    let var = arena
+        .order()
+        .lane(field.word.number())
+        .var(31_u32.saturating_sub(of_word));
     arena.join(var, Ref::FALSE, Ref::TRUE)
 }
 

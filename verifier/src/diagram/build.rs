@@ -114,8 +114,8 @@ pub(crate) struct Build<'p, 'g, D: Diagram> {
     /// The function of each node done so far
     known: Vec<D::Edge>,
     partition: Partition<D::Edge>,
-    /// (node that carries on, lowest value, highest value, instructions so far)
-    waiting: Vec<(NodeId, u32, u32, u32)>,
+    /// Parts of a partition that are still to be followed
+    waiting: Vec<(Way, Range)>,
 }
 
 impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
@@ -159,7 +159,7 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
             return Ok(());
         };
         if let Some(first) = switchable(&test) {
-            self.collect(diagram, leaves, id, first.word)?;
+            self.collect(diagram, leaves, id, first)?;
             if let Some(edge) = switch(diagram, first.word, self.partition.pieces())? {
                 self.set(id, edge);
                 return Ok(());
@@ -217,85 +217,122 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         diagram: &mut D,
         leaves: &mut impl Leaves<D>,
         head: NodeId,
-        word: u8,
+        first: WordTest,
     ) -> Result<(), Undecided> {
         self.partition.clear();
-        self.waiting.push((head, 0, u32::MAX, 0));
-        while let Some((id, low, high, steps)) = self.waiting.pop() {
-            let Some((Test::Word(test), [yes, no])) = self.plan.test(id) else {
-                continue;
-            };
-            let steps = steps.saturating_add(1);
-            let value = test.value;
-            match test.relation {
-                Relation::Above if low > value => {
-                    self.follow(diagram, leaves, (id, true, yes), (low, high), steps, word)?
-                }
-                Relation::Above if high <= value => {
-                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?
-                }
-                Relation::Above => {
-                    self.follow(diagram, leaves, (id, false, no), (low, value), steps, word)?;
-                    self.follow(
-                        diagram,
-                        leaves,
-                        (id, true, yes),
-                        (value.saturating_add(1), high),
-                        steps,
-                        word,
-                    )?;
-                }
-                Relation::Equal if value < low || value > high => {
-                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?;
-                }
-                Relation::Equal => {
-                    let edge = self.exactly(diagram, leaves, (id, true, yes), value, steps, word)?;
-                    self.partition.except(value, edge);
-                    self.follow(diagram, leaves, (id, false, no), (low, high), steps, word)?;
-                }
+        let Some((_, edges)) = self.plan.test(head) else {
+            return Ok(());
+        };
+        let all = Range {
+            low: 0,
+            high: u32::MAX,
+            steps: 1,
+        };
+        let mut next = Some(self.branch(diagram, leaves, head, first, edges, all)?);
+        while let Some((way, range)) = next.take().or_else(|| self.waiting.pop()) {
+            if let Some((test, edges)) = self.plan.member(way.edge.to, first.word) {
+                let range = range.after(way.edge);
+                next = Some(self.branch(diagram, leaves, way.edge.to, test, edges, range)?);
+            } else {
+                let worth = leaves.edge(diagram, way.from, way.held, way.edge, &self.known)?;
+                self.partition
+                    .range(range.low, range.high, diagram.plus(worth, range.steps));
             }
         }
         Ok(())
     }
 
-    /// An edge taken for some values: on to the next comparison, or a range of the partition.
+    /// One comparison of a partition: the way on to follow next. Another way may wait, an exception be noted.
     #[inline]
-    fn follow(
+    fn branch(
         &mut self,
         diagram: &mut D,
         leaves: &mut impl Leaves<D>,
-        (from, held, edge): (NodeId, bool, Edge),
-        (low, high): (u32, u32),
-        steps: u32,
-        word: u8,
-    ) -> Result<(), Undecided> {
-        if self.plan.member(edge.to, word).is_some() {
-            self.waiting
-                .push((edge.to, low, high, steps.saturating_add(edge.steps)));
-            return Ok(());
+        from: NodeId,
+        test: WordTest,
+        [yes, no]: [Edge; 2],
+        range: Range,
+    ) -> Result<(Way, Range), Undecided> {
+        let (yes, no) = (
+            Way {
+                from,
+                held: true,
+                edge: yes,
+            },
+            Way {
+                from,
+                held: false,
+                edge: no,
+            },
+        );
+        let value = test.value;
+        match test.relation {
+            Relation::Above if range.low > value => Ok((yes, range)),
+            Relation::Above if range.high <= value => Ok((no, range)),
+            Relation::Above => {
+                // The lower part goes first, so that pieces are found in order.
+                self.waiting.push((
+                    yes,
+                    Range {
+                        low: value.saturating_add(1),
+                        ..range
+                    },
+                ));
+                Ok((no, Range { high: value, ..range }))
+            }
+            Relation::Equal if value < range.low || value > range.high => Ok((no, range)),
+            Relation::Equal => {
+                let edge = self.exactly(diagram, leaves, yes, test, range.steps)?;
+                self.partition.except(value, edge);
+                Ok((no, range))
+            }
         }
-        let worth = leaves.edge(diagram, from, held, edge, &self.known)?;
-        self.partition.range(low, high, diagram.plus(worth, steps));
-        Ok(())
     }
 
-    /// What an edge taken for one value is worth.
+    /// What a way taken for the value of a test for equality is worth.
     #[inline]
     fn exactly(
         &self,
         diagram: &mut D,
         leaves: &mut impl Leaves<D>,
-        mut at: (NodeId, bool, Edge),
-        value: u32,
+        mut way: Way,
+        test: WordTest,
         mut steps: u32,
-        word: u8,
     ) -> Result<D::Edge, Undecided> {
-        while let Some((test, [yes, no])) = self.plan.member(at.2.to, word) {
-            steps = steps.saturating_add(at.2.steps).saturating_add(1);
-            let held = test.holds(value);
-            at = (at.2.to, held, if held { yes } else { no });
+        while let Some((next, [yes, no])) = self.plan.member(way.edge.to, test.word) {
+            steps = steps.saturating_add(way.edge.steps).saturating_add(1);
+            let held = next.holds(test.value);
+            way = Way {
+                from: way.edge.to,
+                held,
+                edge: if held { yes } else { no },
+            };
         }
-        let worth = leaves.edge(diagram, at.0, at.1, at.2, &self.known)?;
+        let worth = leaves.edge(diagram, way.from, way.held, way.edge, &self.known)?;
         Ok(diagram.plus(worth, steps))
+    }
+}
+
+/// An edge out of a node whose test held or not.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    from: NodeId,
+    held: bool,
+    edge: Edge,
+}
+
+/// The values of a word for which a way is taken, and the instructions until there.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    low: u32,
+    high: u32,
+    steps: u32,
+}
+
+impl Range {
+    /// Behind an edge and the test at its end.
+    const fn after(self, edge: Edge) -> Self {
+        let steps = self.steps.saturating_add(edge.steps).saturating_add(1);
+        Self { steps, ..self }
     }
 }

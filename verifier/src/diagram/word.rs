@@ -66,17 +66,31 @@ impl Descent {
         diagram.join(var, low, high)
     }
 
-    /// One of the functions asks a bit before the one that the test looks at.
+    /// One of the functions asks a bit before the one that the test looks at. Below such bits the same pairs come
+    /// again and again.
     fn above<D: Diagram>(&self, diagram: &mut D, bit: u32, yes: D::Edge, no: D::Edge) -> Result<D::Edge, Undecided> {
+        let top = diagram.var(yes).min(diagram.var(no));
+        let ((y0, y1), (n0, n1)) = (diagram.split(yes, top), diagram.split(no, top));
+        let low = self.remembered(diagram, bit, y0, n0)?;
+        let high = self.remembered(diagram, bit, y1, n1)?;
+        diagram.join(top, low, high)
+    }
+
+    fn remembered<D: Diagram>(
+        &self,
+        diagram: &mut D,
+        bit: u32,
+        yes: D::Edge,
+        no: D::Edge,
+    ) -> Result<D::Edge, Undecided> {
+        if yes == no {
+            return Ok(yes);
+        }
         let op = self.op | bit;
         if let Some(result) = diagram.recall(op, yes, no) {
             return Ok(result);
         }
-        let top = diagram.var(yes).min(diagram.var(no));
-        let ((y0, y1), (n0, n1)) = (diagram.split(yes, top), diagram.split(no, top));
-        let low = self.from(diagram, bit, y0, n0)?;
-        let high = self.from(diagram, bit, y1, n1)?;
-        let result = diagram.join(top, low, high)?;
+        let result = self.from(diagram, bit, yes, no)?;
         diagram.remember(op, yes, no, result);
         Ok(result)
     }

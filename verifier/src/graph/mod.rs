@@ -341,7 +341,7 @@ impl<'p> Builder<'p> {
 fn is_zero(value: Value) -> Test {
     match value {
         Value::Field(field) => Test::Word(WordTest {
-            word: field.word,
+            word: field.word.number(),
             relation: Relation::Equal,
             mask: field.mask,
             value: 0,
@@ -357,7 +357,9 @@ fn is_zero(value: Value) -> Test {
 fn hash(pc: usize, state: &State) -> u64 {
     let part = |value: Value| match value {
         Value::Const(k) => k,
-        Value::Field(field) => u32::from(field.word) << 8 ^ u32::from(field.shift.cast_unsigned()) ^ field.mask,
+        Value::Field(field) => {
+            u32::from(field.word.number()) << 8 ^ u32::from(field.shift.cast_unsigned()) ^ field.mask
+        }
         Value::Derived(number) => number ^ 0x8000_0000,
     };
     let pc = u32::try_from(pc).unwrap_or(u32::MAX);

@@ -227,13 +227,9 @@ const fn arrive(pc: usize, state: State, steps: u32, stop: Stop) -> Arrival {
 }
 
 /// The word at a byte offset, which admission keeps below 64.
+#[inline]
 fn word(offset: u32) -> Value {
-    let word = u8::try_from(offset / 4 & 15).unwrap_or(0);
-    Value::Field(Field {
-        word,
-        shift: 0,
-        mask: u32::MAX,
-    })
+    Value::Field(Field::whole((offset / 4) as usize))
 }
 
 fn hash(cells: &Cells) -> u64 {
@@ -242,7 +238,7 @@ fn hash(cells: &Cells) -> u64 {
             Value::Const(k) => mix([0, k, 0]),
             Value::Field(field) => mix([
                 1,
-                u32::from(field.word) << 8 | u32::from(field.shift.cast_unsigned()),
+                u32::from(field.word.number()) << 8 | u32::from(field.shift.cast_unsigned()),
                 field.mask,
             ]),
             Value::Derived(number) => mix([2, number, 0]),
