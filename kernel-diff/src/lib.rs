@@ -6,6 +6,9 @@
 //! | what does a filter return? | [`NativeOracle`] | x86_64, filters |
 //! | what does the kernel's BPF engine return? | [`SocketOracle`] | any machine, no privilege |
 //! | does the kernel install it? | [`AdmissionOracle`] | filters |
+//! | how long is it after conversion? | [`fits`] | filters |
+//! | which filters does a process have? | [`dump()`] | `CAP_SYS_ADMIN`, no seccomp of one's own |
+//! | which filters does a command install? | [`exec()`] | Linux 5.3 |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
 //!
 //! Filters cannot be removed and may kill, so everything is tried in children that nobody misses. They set
@@ -17,15 +20,19 @@
 
 mod admission;
 mod campaign;
+mod capture;
 mod native;
 mod oracle;
 mod probe;
+mod room;
 mod socket;
 mod sys;
 
 pub use admission::{AdmissionOracle, Method};
 pub use campaign::{Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign};
+pub use capture::{CaptureError, Captured, Dumped, DumpedFilter, Ended, Limits, Outcome, Recording, dump, exec};
 pub use native::NativeOracle;
 pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
-pub use probe::{Capabilities, probe};
+pub use probe::{Capabilities, machine, probe};
+pub use room::fits;
 pub use socket::SocketOracle;

@@ -7,7 +7,7 @@ use crate::native::{Abi, Gates, NativeOracle, raw};
 use crate::oracle::{Failure, Missing, Support};
 use crate::socket::SocketOracle;
 use crate::sys::{Death, Plain, Serve, Worker, install, status_field};
-use callproof_vm::{Insn, Kernel};
+use callproof_vm::{Endian, Insn, Kernel, Machine, ShiftByX};
 
 /// What is possible here, and of what is not, why.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub fn probe() -> Capabilities {
     let line = |path| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     Capabilities {
         release: line("/proc/sys/kernel/osrelease"),
-        machine: machine(),
+        machine: machine_name(),
         own_mode: status_field("self", "Seccomp").and_then(|mode| mode.parse().ok()),
         filters: filters(),
         native: NativeOracle::new().map(drop),
@@ -54,8 +54,33 @@ pub fn probe() -> Capabilities {
     }
 }
 
+/// This machine, as the emulator models it: release, byte order, and what a shift by X does on the backend in use.
+///
+/// A release that cannot be read counts as the newest known.
+#[must_use]
+pub fn machine() -> Machine {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
+    let jit = std::fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+    // An interpreter masks the count. Where there is no switch to read, the JIT is always on.
+    let interpreted = jit.is_ok_and(|jit| jit.trim() == "0");
+    let shift = match std::env::consts::ARCH {
+        _ if interpreted => ShiftByX::Masked,
+        "arm" => ShiftByX::Arm8,
+        "powerpc" | "powerpc64" | "s390x" => ShiftByX::SixBitZero,
+        _ => ShiftByX::Masked,
+    };
+    Machine {
+        kernel: release
+            .ok()
+            .and_then(|release| release.parse().ok())
+            .unwrap_or_default(),
+        endian: Endian::NATIVE,
+        shift,
+    }
+}
+
 /// `uname -m`: not what this program was compiled for, but what the kernel runs on.
-fn machine() -> String {
+fn machine_name() -> String {
     // SAFETY: `uname` fills the structure it is given, with text that ends in a zero byte.
     unsafe {
         let mut name = core::mem::zeroed::<libc::utsname>();

@@ -10,11 +10,12 @@ use core::sync::atomic::AtomicBool;
 use core::time::Duration;
 
 use callproof_kernel_diff::{
-    Disagreement, Missing, Model, NativeOracle, Observes, Oracle, Plan, Report, SocketOracle, Source, campaign, probe,
+    Disagreement, Missing, Model, NativeOracle, Observes, Oracle, Plan, Report, SocketOracle, Source, campaign,
+    machine, probe,
 };
 use callproof_testgen::reference::{Fault, Reference};
 use callproof_testgen::{Caller, Case, Choose, Harvest, Seed, near_valid, program, shrink};
-use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData};
+use callproof_vm::{Endian, Filter, Insn, SeccompData};
 
 struct Random(u64);
 
@@ -82,7 +83,7 @@ fn run<O: Oracle>(programs: u64, most: usize, model: &dyn Model, open: fn() -> R
 #[test]
 fn the_kernel_does_what_the_emulator_says() {
     let programs = std::env::var("CALLPROOF_PROGRAMS").map_or(4_000, |text| text.parse().unwrap());
-    let Some(report) = run(programs, 10, &Machine::default(), NativeOracle::new) else {
+    let Some(report) = run(programs, 10, &machine(), NativeOracle::new) else {
         return;
     };
     println!("{report:#?}");
@@ -96,7 +97,7 @@ fn the_kernel_does_what_the_emulator_says() {
 
 #[test]
 fn socket_filters_do_what_the_emulator_says() {
-    let Some(report) = run(1_000, 10, &Machine::default(), SocketOracle::new) else {
+    let Some(report) = run(1_000, 10, &machine(), SocketOracle::new) else {
         return;
     };
     assert_eq!(report.mismatches, []);
@@ -129,7 +130,7 @@ fn the_campaign_finds_every_planted_fault_and_makes_it_small() {
         assert!(mismatch.program.len() <= most, "{fault:?}: {:?}", mismatch.program);
         let filter = Filter::load(&mismatch.program[..]).unwrap();
         assert_eq!(
-            filter.run(&data, Machine::default()),
+            filter.run(&data, machine()),
             kernel,
             "the emulator sides with the kernel"
         );

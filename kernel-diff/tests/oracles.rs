@@ -8,10 +8,11 @@
 )]
 
 use callproof_kernel_diff::{
-    AdmissionOracle, Failure, Method, Missing, NativeOracle, Oracle, Question, SocketOracle, probe,
+    AdmissionOracle, Failure, Method, Missing, NativeOracle, Oracle, Question, SocketOracle, fits, machine, probe,
 };
 use callproof_testgen::{Caller, Choose, Harvest, Seed, near_valid, program};
-use callproof_vm::{Filter, Insn, Machine, SeccompData};
+use callproof_vm::length::converted_len;
+use callproof_vm::{Filter, Insn, SeccompData};
 
 /// The oracle, or `None` with a loud word when this machine has none.
 fn available<O>(oracle: Result<O, Missing>) -> Option<O> {
@@ -20,7 +21,7 @@ fn available<O>(oracle: Result<O, Missing>) -> Option<O> {
 
 fn expected(program: &[Insn], data: &[SeccompData]) -> Vec<u32> {
     let filter = Filter::load(program).unwrap();
-    data.iter().map(|data| filter.run(data, Machine::default())).collect()
+    data.iter().map(|data| filter.run(data, machine())).collect()
 }
 
 fn compare(oracle: &mut impl Oracle, cases: u64, callers: impl Fn(&mut Seed) -> Vec<Caller>) {
@@ -112,11 +113,29 @@ fn every_opcode_is_admitted_or_not_by_the_kernel_too() {
 }
 
 #[test]
+fn converted_lengths_are_the_emulators() {
+    if let Err(missing) = probe().filters {
+        println!("skipped: {missing}");
+        return;
+    }
+    for number in 0..60 {
+        // What a filter does to its process is its own business: any program can be measured.
+        let program = program(&mut Seed::new(21, number));
+        let len = converted_len(&program);
+        assert_eq!(fits(&program, len), Ok(true), "{number}: {len}");
+        assert_eq!(fits(&program, len - 1), Ok(false), "{number}: {len}");
+    }
+    let refused = Failure::Refused { errno: libc::EINVAL };
+    assert_eq!(fits(&[Insn::stmt(0x00, 0)], 100), Err(refused));
+    assert!(fits(&[Insn::stmt(0x16, 0)], 1 << 20).is_err());
+}
+
+#[test]
 fn the_probe_names_what_is_missing() {
     let found = probe();
     println!("{found:#?}");
     assert!(!found.release.is_empty() && !found.machine.is_empty());
-    assert!(found.kernel().is_some());
+    assert_eq!(found.kernel(), Some(machine().kernel));
     if found.filters.is_err() {
         assert!(found.native.is_err() && found.admission.is_err());
     }

@@ -111,8 +111,7 @@ impl<T: Serve> Worker<T> {
             Duration::ZERO
         };
         let end = wait_for(self.pid, grace).or_else(|| {
-            // SAFETY: the child has not been waited for, so the number is still its own.
-            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+            kill(self.pid);
             wait_for(self.pid, BURIAL)
         });
         let death = cause.or(end).unwrap_or(Death::Stuck(BURIAL.as_secs()));
@@ -135,8 +134,7 @@ impl<T: Serve> Worker<T> {
 impl<T: Serve> Drop for Worker<T> {
     fn drop(&mut self) {
         if self.buried.is_none() {
-            // SAFETY: the child was not waited for, so the number is still its own.
-            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+            kill(self.pid);
             self.bury(None);
         }
     }
@@ -155,9 +153,37 @@ fn serve_forever<T: Serve>(socket: RawFd, channel: *mut Channel<T>) -> ! {
         }
         // SAFETY: the mapping is inherited, and the parent leaves it alone until it is answered.
         unsafe { T::serve(&raw mut (*channel).body, &(*channel).progress) };
-        // SAFETY: one byte of a live array is sent. When nobody listens any more, the next read ends the child.
-        unsafe { libc::send(socket, b"!".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+        // SAFETY: one byte of a live array is sent.
+        let sent = unsafe { libc::send(socket, b"!".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+        if sent != 1 {
+            // SAFETY: as above.
+            unsafe { libc::_exit(0) };
+        }
     }
+}
+
+/// Forks a child that does nothing and ends when the other end of a pipe is closed.
+pub(crate) fn fork_sentinel(pipe: &impl AsRawFd) -> io::Result<libc::pid_t> {
+    let pipe = pipe.as_raw_fd();
+    // SAFETY: the child only makes plain system calls: it reads into a live variable until nothing more can come.
+    unsafe {
+        match libc::fork() {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                prepare(pipe);
+                let mut byte = 0_u8;
+                while libc::read(pipe, (&raw mut byte).cast(), 1) > 0 {}
+                libc::_exit(0)
+            }
+            pid => Ok(pid),
+        }
+    }
+}
+
+/// Kills a child that the caller has not waited for.
+pub(crate) fn kill(pid: libc::pid_t) {
+    // SAFETY: touches no memory.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
 }
 
 /// Cuts a new child off from its parent's signals, files and privileges.

@@ -1,0 +1,144 @@
+//! How long a filter is to the kernel: whether it fits what is left of a chain.
+
+use core::sync::atomic::AtomicU64;
+
+use callproof_vm::Insn;
+use callproof_vm::length::{FILTER_PENALTY, MAX_INSNS, MAX_INSNS_PER_PATH};
+
+use crate::native::raw;
+use crate::oracle::Failure;
+use crate::sys::{Death, Plain, Serve, Worker, install, sock_filter};
+
+/// Whether the kernel installs a program on a thread whose chain has room for exactly `room` more converted
+/// instructions. The converted length of the program is the smallest room that it fits.
+///
+/// Each question costs a process that fills its chain. This process must not be under filters already: they count.
+///
+/// # Errors
+/// [`Failure`] when the kernel could not be asked, or refuses the program for another reason than its length.
+pub fn fits(program: &[Insn], room: u32) -> Result<bool, Failure> {
+    let too_long = Failure::TooLong { len: program.len() };
+    if program.len() > MAX_INSNS || room > MAX_INSNS_PER_PATH {
+        return Err(too_long);
+    }
+    let failed = |error: &std::io::Error| Failure::system("start a test process", error);
+    let mut worker = Worker::<Attempt>::spawn().map_err(|error| failed(&error))?;
+    let body = worker.body();
+    body.len = u16::try_from(program.len()).unwrap_or(0);
+    for (place, insn) in body.insns.iter_mut().zip(program) {
+        *place = raw(*insn);
+    }
+    for (place, len) in body.fillers.iter_mut().zip(filler_lengths(room).ok_or(too_long)?) {
+        *place = len;
+    }
+    // Under the program, the child can hardly answer: the answer is in the memory when it dies.
+    let end = worker.ask();
+    let Attempt { stage, result, .. } = *worker.body();
+    match (stage, result, end) {
+        (STAGE_FILLED, ..) => Err(Failure::System {
+            what: "fill a chain",
+            errno: result.wrapping_neg(),
+        }),
+        (STAGE_ASKED, 0, _) => Ok(true),
+        (STAGE_ASKED, error, _) if error == libc::ENOMEM.wrapping_neg() => Ok(false),
+        (STAGE_ASKED, error, _) => Err(Failure::Refused {
+            errno: error.wrapping_neg(),
+        }),
+        (_, _, end) => Err(Failure::died(end.err().unwrap_or(Death::Unknown))),
+    }
+}
+
+/// What a filler of `n` padding instructions and a return takes from the room: 3 + n + 2, and the penalty.
+const FILLER_COST: u32 = 5 + FILTER_PENALTY;
+/// Most that one filler takes.
+const MOST_COST: u32 = 4096;
+/// Most fillers that are ever needed.
+const FILLERS: usize = 16;
+
+/// Lengths of fillers that leave exactly `room`; 0 for no filler. `None` when there are none: too little is to be filled.
+fn filler_lengths(room: u32) -> Option<[u16; FILLERS]> {
+    let mut left = MAX_INSNS_PER_PATH.saturating_sub(room);
+    let mut lengths = [0; FILLERS];
+    for length in &mut lengths {
+        if left == 0 {
+            return Some(lengths);
+        }
+        // What remains must be nothing, or enough for another filler.
+        let cost = if left <= MOST_COST {
+            left
+        } else {
+            MOST_COST.min(left.saturating_sub(FILLER_COST))
+        };
+        *length = u16::try_from(cost.checked_sub(FILLER_COST)?.checked_add(1)?).ok()?;
+        left = left.saturating_sub(cost);
+    }
+    None
+}
+
+/// A filler did not fit.
+const STAGE_FILLED: u32 = 1;
+/// The kernel has answered.
+const STAGE_ASKED: u32 = 2;
+
+/// What parent and child share.
+#[repr(C)]
+#[derive(Debug)]
+struct Attempt {
+    stage: u32,
+    /// The errno below 0 of what was done last
+    result: i32,
+    len: u16,
+    fillers: [u16; FILLERS],
+    insns: [sock_filter; MAX_INSNS],
+    filler: [sock_filter; MAX_INSNS],
+}
+
+// SAFETY: integers and arrays of integers.
+unsafe impl Plain for Attempt {}
+
+impl Serve for Attempt {
+    unsafe fn serve(this: *mut Self, _: &AtomicU64) {
+        // SAFETY: the attempt is ours, and this process ends under whatever it installs. Fillers allow everything.
+        unsafe {
+            let filler = &mut (*this).filler;
+            filler.fill(raw(Insn::stmt(0x01, 0)));
+            if let Some(last) = filler.last_mut() {
+                *last = raw(Insn::stmt(0x06, 0x7fff_0000));
+            }
+            let end = filler.as_ptr().wrapping_add(MAX_INSNS);
+            for len in (*this).fillers {
+                (*this).stage = STAGE_FILLED;
+                (*this).result = if len == 0 {
+                    0
+                } else {
+                    install(0, end.wrapping_sub(len as usize), len)
+                };
+                if (*this).result != 0 {
+                    return;
+                }
+            }
+            (*this).stage = 0;
+            let insns = (&raw const (*this).insns).cast::<sock_filter>();
+            (&raw mut (*this).result).write_volatile(install(0, insns, (*this).len));
+            (&raw mut (*this).stage).write_volatile(STAGE_ASKED);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fillers_leave_exactly_the_room() {
+        for room in 0..=MAX_INSNS_PER_PATH {
+            let Some(lengths) = filler_lengths(room) else {
+                assert!(room > MAX_INSNS_PER_PATH - FILLER_COST, "{room}");
+                continue;
+            };
+            let costs = lengths.iter().filter(|&&len| len > 0).map(|&len| u32::from(len) + 8);
+            assert_eq!(costs.sum::<u32>() + room, MAX_INSNS_PER_PATH);
+            assert!(lengths.iter().all(|&len| usize::from(len) <= MAX_INSNS));
+        }
+    }
+}
