@@ -1,5 +1,8 @@
 //! Names looked up, and what was meant when there is no such name.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
 use callproof_abi::{Abi, constant, errno_number};
 
 /// Longest name that is looked up; the longest real one has half as many bytes.
@@ -15,21 +18,31 @@ pub(crate) fn did_you_mean<'n>(name: &str, known: impl Iterator<Item = &'n str>)
     let distances = near.map(|known| (strsim::osa_distance(name, known), known));
     let best = distances
         .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance);
+        .min_by_key(|(distance, known)| (*distance, !known.starts_with(name)));
     best.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
 }
 
 /// What is said of a call that no ABI has; `None` when one has it.
 pub(crate) fn nowhere(call: &str) -> Option<String> {
-    if Abi::ALL.iter().any(|abi| abi.number(call).is_ok()) {
+    // Whichever ABI is asked, the error says who else has the call.
+    let error = Abi::X86_64.syscall_named(call).err()?;
+    if error.known_on().next().is_some() {
         return None;
     }
-    let known = Abi::ALL.iter().flat_map(|abi| abi.syscalls().map(|call| call.name));
-    Some(format!(
-        "unknown system call `{}`{}",
-        shortened(call),
-        did_you_mean(call, known)
-    ))
+    let near = did_you_mean(call, all_calls().iter().copied());
+    Some(format!("unknown system call `{}`{near}", shortened(call)))
+}
+
+/// The name of every call of any ABI.
+pub(crate) fn all_calls() -> &'static BTreeSet<&'static str> {
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        Abi::ALL
+            .iter()
+            .flat_map(|abi| abi.syscalls())
+            .map(|call| call.name)
+            .collect()
+    })
 }
 
 /// The value of a constant.

@@ -1,9 +1,17 @@
 //! Claims over all calls.
 
+use std::sync::Arc;
+
+use crate::ground::Part;
+use crate::names::did_you_mean;
 use crate::predicate::{AbiList, Predicate};
+use crate::problem::Problem;
 use crate::sets::{Env, Member};
 use crate::span::Span;
 use crate::verdict_set::VerdictSet;
+
+/// How many problems are told.
+const TOLD: usize = 50;
 
 /// A file of properties: what is claimed, and the definitions that the claims use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,22 +152,40 @@ pub enum Hazard {
     ZeroDivision,
 }
 
+impl Operand {
+    fn problems(&self, used: &[&str], problems: &mut Vec<Problem>) {
+        match self {
+            Self::Named(name, span) if !used.contains(&name.as_str()) => {
+                let message = format!("no file is called `{name}`{}", did_you_mean(name, used.iter().copied()));
+                let help = format!("name one: `use \"FILE\" as {name}`");
+                problems.push(Problem::new(message, *span).help(help));
+            }
+            Self::Stack(parts) => parts.iter().for_each(|part| part.problems(used, problems)),
+            Self::Own | Self::File(_) | Self::Named(..) => {}
+        }
+    }
+}
+
 impl PropertyFile {
     /// The claims, each with the surroundings in which it has its meaning: `base`, the sets of the file, and the
     /// nearest `abi` line above.
     #[must_use]
-    pub fn properties(&self, base: &Env) -> Vec<(&Property, Env)> {
+    pub fn properties(&self, base: &Env) -> Vec<(&Property, Arc<Env>)> {
         let mut env = base.clone();
         for item in &self.items {
             if let Item::Set(name, members) = item {
                 env.sets.insert(name.clone(), members.clone());
             }
         }
+        let mut env = Arc::new(env);
         let mut properties = Vec::new();
         for item in &self.items {
             match item {
-                Item::Abis(list) => env.abis = list.clone(),
-                Item::Property(property) => properties.push((property, env.clone())),
+                Item::Abis(list) => {
+                    let (abis, sets) = (list.clone(), env.sets.clone());
+                    env = Arc::new(Env { abis, sets });
+                }
+                Item::Property(property) => properties.push((property, Arc::clone(&env))),
                 Item::Set(..) | Item::Use { .. } => {}
             }
         }
@@ -167,7 +193,63 @@ impl PropertyFile {
     }
 }
 
+impl PropertyFile {
+    /// Looks for everything that keeps a claim from having a meaning: what [`Predicate::ground`] and
+    /// [`VerdictSet::on`] refuse, and files that no `use` line names.
+    ///
+    /// # Errors
+    /// The problems in the order of the claims, no further than the claim with the fiftieth.
+    pub fn check(&self, base: &Env) -> Result<(), Vec<Problem>> {
+        let used: Vec<&str> = self.items.iter().filter_map(Item::used).collect();
+        let mut problems: Vec<Problem> = Vec::new();
+        for (property, env) in self.properties(base) {
+            for problem in property.claim.problems(&env, &used) {
+                let place = (problem.span.start, &problem.message);
+                if !problems.iter().any(|known| (known.span.start, &known.message) == place) {
+                    problems.push(problem);
+                }
+            }
+            if problems.len() >= TOLD {
+                break;
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}
+
+impl Item {
+    /// The name that a `use` line gives.
+    fn used(&self) -> Option<&str> {
+        match self {
+            Self::Use { name, .. } => Some(name),
+            Self::Abis(_) | Self::Set(..) | Self::Property(_) => None,
+        }
+    }
+}
+
 impl Claim {
+    fn problems(&self, env: &Env, used: &[&str]) -> Vec<Problem> {
+        let grounded = self.calls().map(|calls| calls.ground(env));
+        let parts = match grounded {
+            None => Vec::new(),
+            Some(Ok(grounded)) => grounded.parts,
+            Some(Err(problems)) => return problems,
+        };
+        match self {
+            Self::Verdict { verdicts, .. } => {
+                let on = |part: Part| verdicts.on(part.cell.abi()).err().unwrap_or_default();
+                parts.into_iter().flat_map(on).collect()
+            }
+            Self::Relation { left, right, .. } => {
+                let mut problems = Vec::new();
+                left.problems(used, &mut problems);
+                right.problems(used, &mut problems);
+                problems
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The calls that the claim speaks of; `None` when it is about ABIs or about the program as a whole.
     #[must_use]
     pub const fn calls(&self) -> Option<&Predicate> {

@@ -1,6 +1,7 @@
 //! Named sets of calls or values, and the surroundings in which a predicate gets its meaning.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::predicate::{AbiItem, AbiList, CallPattern};
 use crate::span::Span;
@@ -23,16 +24,16 @@ pub enum Member {
     Call(CallPattern),
 }
 
-/// Sets by name.
+/// Sets by name. Copies share what they hold until one of them is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sets {
-    sets: BTreeMap<String, Vec<Member>>,
+    sets: Arc<BTreeMap<String, Vec<Member>>>,
 }
 
 impl Sets {
     /// Defines a set, or defines it anew.
     pub fn insert(&mut self, name: impl Into<String>, members: Vec<Member>) {
-        self.sets.insert(name.into(), members);
+        Arc::make_mut(&mut self.sets).insert(name.into(), members);
     }
 
     /// The members of a set.

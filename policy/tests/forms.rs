@@ -1,4 +1,5 @@
 //! Every form of the language: how it reads, how it prints, and that both agree.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use callproof_policy::{
     PropertyFile, parse_abi_list, parse_call_pattern, parse_predicate, parse_properties, parse_verdict_line,
@@ -29,7 +30,6 @@ fn statements_that_print_as_they_are_written() {
         "killed * on i386, x32",
         "x32 <= x86_64",
         "x32, i386 <= x86_64",
-        "unknown <= x86_64",
         "cost(read) <= 12",
         "cost(read, write(1)) <= 12 except write(_, 0) on x86_64",
         "cached read, getpid on x86_64",

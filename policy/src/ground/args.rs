@@ -128,7 +128,10 @@ impl Grounder<'_> {
                 )
             }
             (Callee::Number, Some(abi)) => return Some(abi.register_bits()),
-            _ => "calls that are not known differ in which bits the kernel reads".to_owned(),
+            _ => format!(
+                "`{}` stands for calls that differ in which bits the kernel reads",
+                place.pattern.selector
+            ),
         };
         let help = "for the register itself write `raw:`, `lo:` or `hi:`";
         self.problem(Problem::new(refused, span).help(help));

@@ -138,6 +138,9 @@ impl Grounder<'_> {
     }
 
     fn named(&mut self, name: &str, span: Span) -> Vec<Target> {
+        if self.absent_names.contains(name) {
+            return Vec::new();
+        }
         let found = self.abi().and_then(|abi| abi.syscall_named(name).ok());
         match found {
             Some(call) => vec![known(call)],
@@ -152,6 +155,9 @@ impl Grounder<'_> {
     }
 
     fn matching(&mut self, pattern: &str, span: Span) -> Vec<Target> {
+        if self.absent_names.contains(pattern) {
+            return Vec::new();
+        }
         if pattern.len() > names::LONGEST {
             let message = format!("no system call matches `{}`", names::shortened(pattern));
             self.problem(Problem::new(message, span));
@@ -161,9 +167,9 @@ impl Grounder<'_> {
         let on = |abi: Abi| abi.syscalls().filter(fits);
         let targets: Vec<Target> = self.abi().into_iter().flat_map(on).map(known).collect();
         // Comparing with a few hundred names is more work than looking one up.
-        self.step(8 + targets.len(), span);
+        self.step(64 + targets.len(), span);
         if targets.is_empty() {
-            if Abi::ALL.iter().any(|abi| on(*abi).next().is_some()) {
+            if names::all_calls().iter().any(|name| names::fits(pattern, name)) {
                 self.is_absent(pattern.to_owned(), span);
             } else {
                 self.problem(Problem::new(format!("no system call matches `{pattern}`"), span));
@@ -201,7 +207,10 @@ impl Grounder<'_> {
     }
 
     fn is_absent(&mut self, call: String, span: Span) {
-        self.absent.push(Absent { call, span });
+        // Told once, and not looked up again: a failing lookup is slow.
+        if self.absent_names.insert(call.clone()) {
+            self.absent.push(Absent { call, span });
+        }
     }
 }
 

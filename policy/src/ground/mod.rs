@@ -40,7 +40,7 @@ pub struct Part {
     pub cell: Cell,
     /// The calls; true of calls of this ABI only
     pub condition: Condition,
-    /// Calls that the predicate names and that do not exist here, so that it says nothing of them.
+    /// Calls that the predicate names and that do not exist here, each once, so that it says nothing of them.
     ///
     /// A predicate all of whose calls are absent selects nothing: what is claimed of it is skipped, not shown.
     pub absent: Vec<Absent>,
@@ -144,6 +144,7 @@ impl Predicate {
                 cell,
                 steps,
                 absent: Vec::new(),
+                absent_names: BTreeSet::new(),
                 problems: Vec::new(),
             };
             let condition = grounder.predicate(self);
@@ -180,6 +181,7 @@ struct Grounder<'e> {
     /// What has been done so far, on the ABIs before too.
     steps: usize,
     absent: Vec<Absent>,
+    absent_names: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 

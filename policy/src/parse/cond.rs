@@ -11,7 +11,8 @@ const ALTERNATIVE_HELP: &str = "write `(A|B)` in brackets for the bits of both v
 impl Parser {
     /// What stands at one position of an argument list.
     pub(super) fn slot(&mut self) -> Parsed<Option<Cond>> {
-        if self.is_word("_") && matches!(self.ahead(1), Some(Kind::Mark("," | ")"))) {
+        let alone = matches!(self.ahead(1), None | Some(Kind::Line | Kind::Mark("," | ")")));
+        if self.is_word("_") && alone {
             self.at += 1;
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! Text to tokens.
 
+use super::TOLD;
 use crate::problem::Problem;
 use crate::span::Span;
 
@@ -70,8 +71,10 @@ impl Lexer<'_> {
     }
 
     fn problem(&mut self, message: String, help: &str, start: usize) {
-        self.problems
-            .push(Problem::new(message, Span::new(start, self.at)).help(help));
+        if self.problems.len() < TOLD {
+            self.problems
+                .push(Problem::new(message, Span::new(start, self.at)).help(help));
+        }
     }
 
     /// Steps over characters as long as they are wanted, and gives them.

@@ -121,6 +121,8 @@ struct Parser {
     at: usize,
     depth: usize,
     problems: Vec<Problem>,
+    /// How many lines could not be read.
+    skipped: usize,
     /// Names of sets and files that have been given.
     defined: BTreeSet<String>,
 }
@@ -133,6 +135,7 @@ impl Parser {
             at: 0,
             depth: 0,
             problems,
+            skipped: 0,
             defined: BTreeSet::new(),
         }
     }
@@ -267,9 +270,13 @@ impl Parser {
         value
     }
 
-    /// Notes a problem and goes on behind the line.
+    /// Notes a problem and goes on behind the line, or not at all when nobody would read more.
     fn skip_line(&mut self, problem: Problem) {
         self.problems.push(problem);
+        self.skipped += 1;
+        if self.skipped >= TOLD {
+            self.at = self.tokens.len();
+        }
         self.depth = 0;
         while self.kind().is_some_and(|kind| *kind != Kind::Line) {
             self.at += 1;

@@ -137,12 +137,7 @@ impl Parser {
             return self.comparison();
         }
         if self.at_abi_order() {
-            let left = self.abi_list()?;
-            self.expect("<=")?;
-            return Ok(Claim::AbiOrder {
-                left,
-                right: self.abi_list()?,
-            });
+            return self.abi_order();
         }
         let Some(Kind::Word(word)) = self.kind() else {
             return Err(self.unexpected("a statement").help(VERDICT_LINE_HELP));
@@ -167,7 +162,8 @@ impl Parser {
     fn no_statement(&self, word: &str) -> Problem {
         let known = STARTS.iter().chain(WORDS).copied();
         let message = format!("no statement begins with `{word}`{}", did_you_mean(word, known));
-        Problem::new(message, self.span()).help(VERDICT_LINE_HELP)
+        let help = format!("{VERDICT_LINE_HELP}; other statements begin with {}", STARTS.join(", "));
+        Problem::new(message, self.span()).help(help)
     }
 
     fn after_word<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
@@ -297,6 +293,22 @@ impl Parser {
             }
             _ => Ok(Operand::Named(word, span)),
         }
+    }
+
+    fn abi_order(&mut self) -> Parsed<Claim> {
+        let left = self.abi_list()?;
+        self.expect("<=")?;
+        let right = self.abi_list()?;
+        for list in [&left, &right] {
+            let known = |item: &AbiItem| matches!(item, AbiItem::Abi(_) | AbiItem::All);
+            if !list.items.iter().all(known) {
+                let message = "calls are compared by name, and an unknown `arch` has no names";
+                return Err(
+                    Problem::new(message, list.span).help("name ABIs; for the others claim `unknown arch deny`")
+                );
+            }
+        }
+        Ok(Claim::AbiOrder { left, right })
     }
 
     /// Whether `<=` stands in this line behind nothing but ABIs and commas.
