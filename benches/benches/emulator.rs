@@ -11,7 +11,8 @@
 
 use core::hint::black_box;
 
-use callproof_benches::{calls, filters, of_length};
+use callproof_benches::{calls, filters, of_length, unit_denylist};
+use callproof_formats::batch::{Request, Response};
 use callproof_vm::observe::Count;
 use callproof_vm::{Chain, Filter, Machine};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -68,5 +69,34 @@ fn admit(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, evaluate, chain, admit);
+/// A batch as the command answers it: a line of JSON read, the call decided by a filter that is already admitted, and
+/// the answer written as a line.
+fn batch(c: &mut Criterion) {
+    let lines: Vec<String> = calls()
+        .iter()
+        .map(|call| {
+            let (nr, args) = (call.nr, call.args);
+            format!(r#"{{"filter": "060000000000ff7f", "arch": "x86_64", "nr": {nr}, "args": {args:?}}}"#)
+        })
+        .collect();
+    let filter = [Filter::load(unit_denylist()).expect("the kernel would install it")];
+    let mut answers = Vec::new();
+    let mut group = c.benchmark_group("batch");
+    group.throughput(Throughput::Elements(lines.len() as u64));
+    group.bench_function("unit_denylist", |b| {
+        b.iter(|| {
+            answers.clear();
+            for line in &lines {
+                let request = Request::parse(line).expect("a request");
+                let mut count = Count::default();
+                let verdict = Chain::new(&filter).run_observed(&request.data, Machine::default(), &mut count);
+                Response::verdict(&verdict, count.0).write_line(&mut answers);
+            }
+            black_box(answers.len())
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, evaluate, chain, admit, batch);
 criterion_main!(benches);
