@@ -196,7 +196,7 @@ fn listed(arena: &mut Arena, bits: &Bits, kernel: Kernel) -> Result<Ref, Undecid
 }
 
 /// The bits of a value's severity, the least significant first.
-fn rank(arena: &mut Arena, bits: &Bits, kernel: Kernel) -> Result<[Ref; 16], Undecided> {
+pub(crate) fn rank(arena: &mut Arena, bits: &Bits, kernel: Kernel) -> Result<[Ref; 16], Undecided> {
     let mut rank = [Ref::FALSE; 16];
     for (bit, of_value) in rank.iter_mut().zip(bits.iter().skip(16)) {
         *bit = *of_value;

@@ -1,12 +1,16 @@
 //! Decides what a seccomp filter does over every possible call.
 #![forbid(unsafe_code)]
 
+mod audit;
+mod compare;
+mod cost;
 mod diagram;
 mod function;
 mod graph;
 mod limits;
 mod live;
 mod order;
+mod reach;
 mod space;
 mod subject;
 mod table;
@@ -14,7 +18,10 @@ mod test;
 mod value;
 mod verdicts;
 mod view;
+mod witness;
 
+pub use audit::{Audit, Hazard, HazardKind};
+pub use cost::{Costs, WorstCase};
 pub use function::Function;
 pub use graph::{Edge, Graph, Kind, Node, NodeId};
 pub use limits::{Engine, Limit, Limits, Undecided};
@@ -24,3 +31,4 @@ pub use test::{Relation, Test, WordTest};
 pub use value::{Expr, Exprs, Field, Value, Word};
 pub use verdicts::Verdicts;
 pub use view::View;
+pub use witness::{Disagreement, Failure, Known, Witness};

@@ -296,6 +296,37 @@ impl Arena {
         }
     }
 
+    /// A function with the bits of the first word in the order known.
+    pub(crate) fn descend(&self, mut at: Ref, word: u8, value: u32) -> Ref {
+        let last = self.order.lane(word).last();
+        loop {
+            let node = self.node(at);
+            if node.var > last {
+                return at;
+            }
+            let set = value << (node.var & 31) >> 31 == 1;
+            at = Ref(if set { node.high } else { node.low });
+        }
+    }
+
+    /// An input on which two different functions differ, with small words.
+    pub(crate) fn first_difference(&self, mut a: Ref, mut b: Ref) -> [u32; 16] {
+        let mut words = [0; 16];
+        loop {
+            let top = self.var(a).min(self.var(b));
+            if top == TERMINAL {
+                return words;
+            }
+            let ((a0, a1), (b0, b1)) = (self.split(a, top), self.split(b, top));
+            if a0 == b0 {
+                self.order.set(top, &mut words);
+                (a, b) = (a1, b1);
+            } else {
+                (a, b) = (a0, b0);
+            }
+        }
+    }
+
     /// The share of inputs that satisfy a boolean function.
     pub(crate) fn share(&self, of: Ref) -> f64 {
         let mut shares: Map<Ref, f64> = Map::default();
@@ -317,14 +348,11 @@ impl Arena {
 
     /// Every node of a function, each once, the function's own first.
     pub(crate) fn reachable(&self, roots: impl IntoIterator<Item = Ref>) -> Vec<Ref> {
-        let mut seen = vec![false; self.nodes.len()];
+        let mut seen: Map<Ref, ()> = Map::default();
         let mut found = Vec::new();
         let mut waiting: Vec<Ref> = roots.into_iter().collect();
         while let Some(at) = waiting.pop() {
-            let Some(mark) = seen.get_mut(at.0 as usize) else {
-                continue;
-            };
-            if core::mem::replace(mark, true) {
+            if seen.insert(at, ()).is_some() {
                 continue;
             }
             found.push(at);

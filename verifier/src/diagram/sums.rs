@@ -4,7 +4,7 @@
 //! (edge-valued decision diagrams: Lai and Sastry 1992).
 
 use crate::diagram::{Arena, Diagram, Ref, key, op};
-use crate::limits::{Limit, Undecided};
+use crate::limits::{Limit, Limits, Undecided};
 use crate::order::{Order, TERMINAL, Var};
 use crate::table::{Cache, Found, Index, Map, mix};
 use crate::test::WordTest;
@@ -39,30 +39,36 @@ const LEAF: Node = Node {
     extra: 0,
 };
 
-/// The nodes of counting functions. Boolean functions, and the limits, are those of the arena beside.
-#[derive(Debug)]
-pub(crate) struct Sums<'a> {
-    arena: &'a mut Arena,
+/// The nodes of counting functions.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters {
     nodes: Vec<Node>,
     index: Index,
     results: Cache<Sum>,
 }
 
-impl<'a> Sums<'a> {
-    pub(crate) fn new(arena: &'a mut Arena) -> Self {
-        let log_cache = (arena.limits().bytes / 8 / size_of::<([u32; 4], Sum)>() as u64)
-            .max(256)
-            .ilog2();
+impl Counters {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let entry = size_of::<([u32; 4], Sum)>() as u64;
+        let log_cache = (limits.bytes / 8 / entry).max(256).ilog2();
         Self {
-            arena,
             nodes: vec![LEAF],
             index: Index::new(10),
             results: Cache::new(log_cache.min(20)),
         }
     }
+}
 
+/// Counting functions at work. Boolean functions, and the limits, are those of the arena beside.
+#[derive(Debug)]
+pub(crate) struct Sums<'a> {
+    pub(crate) arena: &'a mut Arena,
+    pub(crate) own: &'a mut Counters,
+}
+
+impl Sums<'_> {
     fn node(&self, number: u32) -> Node {
-        self.nodes.get(number as usize).copied().unwrap_or(LEAF)
+        self.own.nodes.get(number as usize).copied().unwrap_or(LEAF)
     }
 
     /// The sum of two functions.
@@ -155,7 +161,6 @@ impl<'a> Sums<'a> {
     }
 
     /// The value for an input.
-    #[cfg(test)]
     pub(crate) fn evaluate(&self, of: Sum, words: &[u32; 16]) -> i32 {
         let mut at = of;
         loop {
@@ -222,22 +227,23 @@ impl Diagram for Sums<'_> {
             high: high.node,
             extra: high.base.saturating_sub(low.base),
         };
-        let nodes = &self.nodes;
+        let nodes = &self.own.nodes;
         let number = match self
+            .own
             .index
             .find(hash(&node), |number| nodes.get(number as usize) == Some(&node))
         {
             Found::At(number) => number,
             Found::Free(slot) => {
-                let number = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+                let number = u32::try_from(self.own.nodes.len()).unwrap_or(u32::MAX);
                 // Each is twice as large as a node of the arena, and both share the limits.
-                if self.nodes.len().saturating_mul(2) > self.arena.room() {
+                if self.own.nodes.len().saturating_mul(2) > self.arena.room() {
                     return Err(self.arena.meter().stop(Limit::Nodes));
                 }
-                self.nodes.push(node);
-                if self.index.put(slot, number) {
-                    let nodes = &self.nodes;
-                    self.index.grow(|number| nodes.get(number as usize).map_or(0, hash));
+                self.own.nodes.push(node);
+                if self.own.index.put(slot, number) {
+                    let nodes = &self.own.nodes;
+                    self.own.index.grow(|number| nodes.get(number as usize).map_or(0, hash));
                 }
                 number
             }
@@ -275,7 +281,7 @@ impl Diagram for Sums<'_> {
             no.node,
             yes.base.wrapping_sub(no.base).cast_unsigned(),
         );
-        if let Some(result) = self.results.get(key) {
+        if let Some(result) = self.own.results.get(key) {
             return Ok(Sum {
                 base: result.base.saturating_add(no.base),
                 ..result
@@ -287,7 +293,7 @@ impl Diagram for Sums<'_> {
         let low = self.choose(h0, y0, n0)?;
         let high = self.choose(h1, y1, n1)?;
         let result = self.join(top, low, high)?;
-        self.results.put(
+        self.own.results.put(
             key,
             Sum {
                 base: result.base.saturating_sub(no.base),
@@ -299,7 +305,7 @@ impl Diagram for Sums<'_> {
 
     fn recall(&self, op: u32, a: Sum, b: Sum) -> Option<Sum> {
         let difference = a.base.wrapping_sub(b.base).cast_unsigned();
-        let result = self.results.get(key(op, a.node, b.node, difference))?;
+        let result = self.own.results.get(key(op, a.node, b.node, difference))?;
         Some(Sum {
             base: result.base.saturating_add(b.base),
             ..result
@@ -312,7 +318,7 @@ impl Diagram for Sums<'_> {
             base: result.base.saturating_sub(b.base),
             ..result
         };
-        self.results.put(key(op, a.node, b.node, difference), relative);
+        self.own.results.put(key(op, a.node, b.node, difference), relative);
     }
 
     fn op_of(&mut self, test: &WordTest) -> u32 {
