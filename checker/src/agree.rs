@@ -2,6 +2,9 @@
 //!
 //! Nothing here searches: each question follows the edges of the table down, and ends where two edges are the same.
 
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
 use crate::Rejected;
 use crate::budget::Budget;
 use crate::class::Classes;
@@ -14,7 +17,12 @@ pub(crate) struct Judge {
     pub(crate) diagram: Diagram,
     pub(crate) classes: Classes,
     pub(crate) budget: Budget,
+    /// Questions that a switch has answered
+    pub(crate) noted: BTreeSet<Vec<u32>>,
 }
+
+/// How many numbers the questions may have that switches note.
+const MAX_NOTED: usize = 1 << 22;
 
 /// Some values of a field, and where they lead.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +30,15 @@ pub(crate) struct Piece {
     pub(crate) first: u32,
     pub(crate) last: u32,
     pub(crate) to: Edge,
+}
+
+/// Adds a range that is not empty, or lets the last one grow.
+pub(crate) fn append(pieces: &mut Vec<Piece>, first: u32, last: u32, to: Edge) {
+    match pieces.last_mut() {
+        _ if first > last => {}
+        Some(piece) if piece.to == to => piece.last = last,
+        _ => pieces.push(Piece { first, last, to }),
+    }
 }
 
 /// Identical edges stand for identical functions.
@@ -89,6 +106,7 @@ impl Judge {
 
     /// Whether `edge` leads each value of the field where the pieces say. They cover all words, ascending.
     pub(crate) fn switch(&mut self, field: &Field, edge: Edge, pieces: &[Piece]) -> Result<(), Rejected> {
+        self.noted.clear();
         self.cases(field, (0, 0), edge, pieces)
     }
 
@@ -108,26 +126,78 @@ impl Judge {
         if index >= 32 {
             return Err(Rejected::wrong("a switch leads one value to two places"));
         }
-        let bit = 0x8000_0000_u32 >> index;
-        let middle = value | bit;
+        let bit = field.bit(index);
+        if let Bit::Input { var, .. } = bit
+            && (index == 0 || !field.is_whole())
+            && let Some(top) = self.earlier(field, (index, value, var), edge, pieces)?
+        {
+            return self.aside(field, (index, value, top), edge, pieces);
+        }
+        let middle = value | 0x8000_0000_u32 >> index;
         let below = pieces.partition_point(|piece| piece.first < middle);
         let above = pieces.partition_point(|piece| piece.last < middle);
         let lower = pieces.get(..below).unwrap_or_default();
         let upper = pieces.get(above..).unwrap_or_default();
         let next = index.saturating_add(1);
-        match field.bit(index) {
+        match bit {
             Bit::Const(false) => self.cases(field, (next, value), edge, lower),
             Bit::Const(true) => self.cases(field, (next, middle), edge, upper),
             Bit::Input { var, flip } => {
-                if self.diagram.var(edge) < var {
-                    return Err(Rejected::wrong("a switch asks for something before its word"));
-                }
                 let [clear, set] = self.diagram.split(edge, var);
                 let (zero, one) = if flip { (set, clear) } else { (clear, set) };
                 self.cases(field, (next, value), zero, lower)?;
                 self.cases(field, (next, middle), one, upper)
             }
         }
+    }
+
+    /// The least variable before `var` that somebody asks for, and that is none of the bits known.
+    ///
+    /// Of a whole word all bits before `var` are known, but for those of earlier words, which are out of the way from
+    /// its first bit on.
+    fn earlier(
+        &mut self,
+        field: &Field,
+        (index, value, var): (u32, u32, u32),
+        edge: Edge,
+        pieces: &[Piece],
+    ) -> Result<Option<u32>, Rejected> {
+        let mut top = self.diagram.var(edge);
+        for piece in pieces {
+            let to = self.follow(field, (index, value), piece.to)?;
+            top = top.min(self.diagram.var(to));
+        }
+        Ok(Some(top).filter(|top| *top < var))
+    }
+
+    /// Splits everything on a variable that is none of the field's.
+    fn aside(
+        &mut self,
+        field: &Field,
+        (index, value, top): (u32, u32, u32),
+        edge: Edge,
+        pieces: &[Piece],
+    ) -> Result<(), Rejected> {
+        let numbers = |edge: Edge| [edge.node, edge.add.cast_unsigned()];
+        let to = pieces.iter().flat_map(|piece| numbers(piece.to));
+        let question: Vec<u32> = [index, value].into_iter().chain(numbers(edge)).chain(to).collect();
+        if self.noted.contains(&question) {
+            return Ok(());
+        }
+        let mut halves = [Vec::new(), Vec::new()];
+        for piece in pieces {
+            let to = self.follow(field, (index, value), piece.to)?;
+            for (half, to) in halves.iter_mut().zip(self.diagram.split(to, top)) {
+                append(half, piece.first, piece.last, to);
+            }
+        }
+        for (half, edge) in halves.iter().zip(self.diagram.split(edge, top)) {
+            self.cases(field, (index, value), edge, half)?;
+        }
+        if self.noted.len().saturating_mul(question.len()) < MAX_NOTED {
+            self.noted.insert(question);
+        }
+        Ok(())
     }
 
     /// Follows an edge as long as it asks for one of the first `index` bits of the field, which are those of `value`.

@@ -1,9 +1,10 @@
 //! A diagram proof, from its body to an accepted claim. `docs/PROOFS.md` section 6.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::Rejected;
-use crate::agree::{Judge, Piece, same};
+use crate::agree::{Judge, Piece, append, same};
 use crate::budget::Budget;
 use crate::bytes::Reader;
 use crate::class::Classes;
@@ -13,7 +14,6 @@ use crate::points::{Points, UNKNOWN};
 use crate::program::{A, Insn, X};
 use crate::relation::{View, check as relation};
 use crate::run::{Claimed, Question};
-use crate::switch::append;
 use crate::value::{Field, Test, Value};
 
 /// The body of a diagram proof, but for its classes and nodes.
@@ -49,6 +49,7 @@ pub(crate) fn check(
         diagram,
         classes,
         budget,
+        noted: BTreeSet::new(),
     };
     for (node, edge) in claim.region.iter().zip(body.regions.iter().skip(2)) {
         region(&mut judge, node, *edge, &body.regions)?;

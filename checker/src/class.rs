@@ -132,22 +132,25 @@ impl Classes {
         let (Some(l), Some(r)) = (self.get(left), self.get(right)) else {
             return false;
         };
-        let same = left == right;
         match relation {
             Relation::Within(set) => l.inside(set),
-            Relation::Equal => same && matches!(l.values.as_slice(), [(first, last)] if first == last),
-            Relation::SameAction => same && l.severity.0 == l.severity.1,
+            Relation::Equal => left == right && matches!(l.values.as_slice(), [(first, last)] if first == last),
+            Relation::SameAction => l.severity == r.severity && l.severity.0 == l.severity.1,
             Relation::Refines => l.severity.1 <= r.severity.0,
             Relation::Implies(set) => l.outside(set) || r.inside(set),
             Relation::Cost(_) | Relation::Never { .. } => false,
         }
     }
 
-    /// Whether the relation holds whenever both values are the same.
+    /// Whether the relation is one between two values and holds whenever both are in the same class.
     pub(crate) fn reflexive(&self, relation: &Relation) -> bool {
-        let numbers = 0_u32..;
-        let mut each = numbers.take(self.classes.len());
-        each.all(|number| self.relate(relation, number, number))
+        let mut each = (0_u32..).take(self.classes.len());
+        match relation {
+            Relation::Equal | Relation::SameAction | Relation::Refines | Relation::Implies(_) => {
+                each.all(|number| self.relate(relation, number, number))
+            }
+            Relation::Within(_) | Relation::Cost(_) | Relation::Never { .. } => false,
+        }
     }
 }
 

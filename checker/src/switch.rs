@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Rejected;
-use crate::agree::{Judge, Piece};
+use crate::agree::{Judge, Piece, append};
 use crate::diagram::Edge;
 use crate::format::Op;
 use crate::run::{Claimed, Next, Run, Stop};
@@ -143,15 +143,6 @@ impl Switch {
             }
         }
         Ok(())
-    }
-}
-
-/// Adds a range that is not empty, or lets the last one grow.
-pub(crate) fn append(pieces: &mut Vec<Piece>, first: u32, last: u32, to: Edge) {
-    match pieces.last_mut() {
-        _ if first > last => {}
-        Some(piece) if piece.to == to => piece.last = last,
-        _ => pieces.push(Piece { first, last, to }),
     }
 }
 

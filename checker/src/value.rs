@@ -65,6 +65,11 @@ impl Field {
         })
     }
 
+    /// Whether it has every bit of its word.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.mask == u32::MAX
+    }
+
     /// A bit, the most significant being number 0.
     pub(crate) fn bit(&self, index: u32) -> Bit {
         let place = 31_u32.saturating_sub(index);
