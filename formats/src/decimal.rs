@@ -75,8 +75,8 @@ impl Numbers<'_> {
         let end = self.offset();
         let span = end.saturating_sub(digits.len())..end;
         if let Some(c) = self.rest.chars().next().filter(|c| !c.is_whitespace() && *c != ',') {
-            let word = format!("{}{c}", shown(digits));
-            return Err(Fault::new(Problem::NotANumber { text: word }, span));
+            let word = format!("{}{c}...", shown(digits));
+            return Err(Fault::new(Problem::NotDecimal { text: word }, span));
         }
         digits.parse().ok().filter(|value| *value <= max).ok_or_else(|| {
             let text = shown(digits);
@@ -96,7 +96,7 @@ impl Numbers<'_> {
         let length = word.len().saturating_add(usize::from(sign.is_ok()));
         let span = at..at.saturating_add(length);
         match self.text.get(span.clone()).filter(|word| !word.is_empty()) {
-            Some(word) => Fault::new(Problem::NotANumber { text: shown(word) }, span),
+            Some(word) => Fault::new(Problem::NotDecimal { text: shown(word) }, span),
             None => {
                 let found = "the end".to_owned();
                 Fault::new(Problem::Unexpected { expected, found }, span)
@@ -149,17 +149,17 @@ mod tests {
             let fault = read(text).unwrap_err();
             (*fault.problem, fault.span)
         };
-        let not = |text: &str| Problem::NotANumber { text: text.to_owned() };
+        let not = |text: &str| Problem::NotDecimal { text: text.to_owned() };
         assert_eq!(fault("2\n6 0 0 0\n"), (Problem::Count { stated: 2, found: 1 }, 0..1));
         assert_eq!(fault("1,6 0 -1 0"), (not("-1"), 6..8));
-        assert_eq!(fault("1,6 0x0 0 0"), (not("0x"), 4..5));
+        assert_eq!(fault("1,6 0x0 0 0"), (not("0x..."), 4..5));
         assert!(matches!(fault("1,6 256 0 0"), (Problem::NumberRange { max: 255, .. }, span) if span == (4..7)));
         assert!(
-            matches!(fault("1,6 0 0"), (Problem::NotANumber { .. } | Problem::Unexpected { .. }, span) if span == (7..7))
+            matches!(fault("1,6 0 0"), (Problem::NotDecimal { .. } | Problem::Unexpected { .. }, span) if span == (7..7))
         );
         assert!(matches!(
             fault("1,6 0 0,"),
-            (Problem::NotANumber { .. } | Problem::Unexpected { .. }, _)
+            (Problem::NotDecimal { .. } | Problem::Unexpected { .. }, _)
         ));
     }
 }

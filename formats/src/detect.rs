@@ -158,9 +158,13 @@ fn looks_decimal(text: &str, separator: impl Fn(char) -> bool) -> bool {
     counted && separated && rest.all(|c| c.is_ascii_digit() || c.is_whitespace() || matches!(c, ',' | '-' | '+'))
 }
 
+/// A word of C filters, or a brace and what can follow it; but strace prints these words too.
 fn looks_c(text: &str) -> bool {
-    let first = text.trim_start();
     let words = ["BPF_STMT", "BPF_JUMP", "sock_filter"];
-    let strace = || text.lines().any(|line| strace::installing_call(line).is_some());
-    (first.starts_with('{') || words.iter().any(|word| text.contains(word))) && !strace()
+    let row = |rest: &str| {
+        rest.trim_start()
+            .starts_with(|c: char| c.is_alphanumeric() || "{.(/".contains(c))
+    };
+    let named = words.iter().any(|word| text.contains(word)) || text.trim_start().strip_prefix('{').is_some_and(row);
+    named && !text.lines().any(|line| strace::installing_call(line).is_some())
 }

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use callproof_abi::Abi;
+use callproof_abi::{Abi, errno_name};
 use callproof_vm::isa::{Alu, Cond, Op, Size, Src};
 use callproof_vm::{Action, Endian, Insn, Kernel};
 
@@ -329,7 +329,7 @@ fn constant_text(state: &State, cond: Cond, constant: u32) -> String {
         }
         (Value::Word(NR, u32::MAX), Cond::Jeq) => call().map_or_else(number, |(name, abi)| format!("{name} ({abi})")),
         (Value::Word(NR, u32::MAX), Cond::Jgt | Cond::Jge) => {
-            call().map_or_else(number, |(name, abi)| format!("{constant} ({name}, {abi})"))
+            call().map_or_else(number, |(name, abi)| format!("{} ({name}, {abi})", number()))
         }
         (Value::Word(NR, _), _) => number(),
         _ => format!("{constant:#x}"),
@@ -340,13 +340,191 @@ fn constant_text(state: &State, cond: Cond, constant: u32) -> String {
 ///
 /// `arch` is the audit architecture, when it is known: errno numbers above 34 have different names on some.
 #[must_use]
-pub fn action_text(value: u32, _arch: Option<u32>) -> String {
+pub fn action_text(value: u32, arch: Option<u32>) -> String {
     let action = Action::of(value, Kernel::LATEST);
     let data = value & 0xffff;
     match (action, data) {
         (Action::Unknown, _) => format!("unknown action {value:#010x}"),
-        (Action::Errno | Action::Trap | Action::Trace, data) => format!("{action}({data})"),
+        (Action::Errno, data) => match errno_text(data, arch) {
+            Some(name) => format!("errno({data}) {name}"),
+            None => format!("errno({data})"),
+        },
+        (Action::Trap | Action::Trace, data) => format!("{action}({data})"),
         (_, 0) => action.name().to_owned(),
         _ => format!("{action}({data})"),
+    }
+}
+
+/// The name that an errno has on the ABI, or on every ABI when the ABI is not known.
+fn errno_text(number: u32, arch: Option<u32>) -> Option<&'static str> {
+    match arch.and_then(Abi::from_audit_arch) {
+        Some(abi) => errno_name(abi, number),
+        None => {
+            let name = errno_name(Abi::X86_64, number)?;
+            let everywhere = || Abi::ALL.iter().all(|abi| errno_name(*abi, number) == Some(name));
+            everywhere().then_some(name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callproof_testgen::{Caller, Harvest, Seed};
+    use callproof_vm::observe::{Observer, Step};
+    use callproof_vm::{Filter, Machine, SeccompData};
+
+    /// What the walk says before each instruction.
+    fn states(program: &[Insn]) -> Vec<Option<State>> {
+        let mut walk = Walk::new(program.len());
+        let insns = program.iter().enumerate();
+        insns
+            .map(|(pc, insn)| {
+                let state = walk.take(pc);
+                if let Some(state) = state.clone() {
+                    walk.follow(pc, *insn, state);
+                }
+                state
+            })
+            .collect()
+    }
+
+    /// Holds every step of a run against what the walk said.
+    struct Judge<'a> {
+        states: &'a [Option<State>],
+        call: SeccompData,
+        a: u32,
+        x: u32,
+        claims: u64,
+    }
+
+    impl Judge<'_> {
+        fn check(&mut self, claim: Value, actual: u32) {
+            let words = self.call.words(Endian::Little);
+            let expected = match claim {
+                Value::Unknown => return,
+                Value::Const(value) => value,
+                Value::Word(index, mask) => words[usize::from(index)] & mask,
+            };
+            assert_eq!(expected, actual, "{claim:?}");
+            self.claims += 1;
+        }
+    }
+
+    impl Observer for Judge<'_> {
+        fn step(&mut self, step: &Step) {
+            let state = self.states[step.pc]
+                .as_ref()
+                .expect("an instruction that ran was called unreachable");
+            let (a, x) = (self.a, self.x);
+            self.check(state.a, a);
+            self.check(state.x, x);
+            if let Some(arch) = state.arch {
+                assert_eq!(arch, self.call.arch);
+                self.claims += 1;
+            }
+            (self.a, self.x) = (step.a, step.x);
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_that_a_run_contradicts() {
+        let mut claims = 0;
+        for case in 0..1500 {
+            let mut seed = Seed::new(7, case);
+            let program = callproof_testgen::program(&mut seed);
+            let states = states(&program);
+            let filter = Filter::load(&program).unwrap();
+            let callers = [
+                Caller {
+                    arch: 0xc000_003e,
+                    ip: 0,
+                },
+                Caller {
+                    arch: 0x4000_0003,
+                    ip: 4,
+                },
+            ];
+            for call in Harvest::of(&program).calls(&mut seed, 8, &callers) {
+                let mut judge = Judge {
+                    states: &states,
+                    call,
+                    a: 0,
+                    x: 0,
+                    claims: 0,
+                };
+                filter.run_observed(&call, Machine::default(), &mut judge);
+                claims += judge.claims;
+            }
+        }
+        assert!(claims > 10_000, "only {claims} claims were tried");
+    }
+
+    fn notes_of(program: &[Insn], endian: Endian) -> Vec<String> {
+        notes(program, endian)
+    }
+
+    #[test]
+    fn says_nothing_where_paths_disagree() {
+        let program = [
+            Insn::stmt(0x20, 4),
+            Insn::jump(0x15, 0xc000_003e, 1, 0),
+            Insn::jump(0x15, 0x4000_0003, 0, 2),
+            Insn::stmt(0x20, 0),
+            Insn::jump(0x15, 59, 0, 0),
+            Insn::jump(0x15, 2, 0, 0),
+            Insn::stmt(0x06, 0x0005_0023),
+        ];
+        let notes = notes_of(&program, Endian::Little);
+        // 59 is execve on one and olduname on the other; and at 5, A may hold nr or arch.
+        assert_eq!(notes[4], "nr == 59");
+        assert_eq!(notes[5], "");
+        // 35 is EDEADLK on most ABIs, but not on all.
+        assert_eq!(notes[6], "errno(35)");
+        assert_eq!(action_text(0x0005_0023, Some(0xc000_003e)), "errno(35) EDEADLK");
+    }
+
+    #[test]
+    fn halves_follow_the_byte_order() {
+        let little: Vec<_> = (0..5)
+            .map(|word| word_name(word * 4, Endian::Little).unwrap())
+            .collect();
+        assert_eq!(little, ["nr", "arch", "ip low", "ip high", "args[0] low"]);
+        assert_eq!(word_name(16, Endian::Big).unwrap(), "args[0] high");
+        assert_eq!(word_name(60, Endian::Big).unwrap(), "args[5] low");
+        assert_eq!((word_name(64, Endian::Big), word_name(2, Endian::Big)), (None, None));
+    }
+
+    #[test]
+    fn x32_is_told_by_its_bit() {
+        let test = |nr| {
+            let program = [
+                Insn::stmt(0x20, 4),
+                Insn::jump(0x15, 0xc000_003e, 0, 2),
+                Insn::stmt(0x20, 0),
+                Insn::jump(0x15, nr, 0, 0),
+                Insn::stmt(0x06, 0),
+            ];
+            notes_of(&program, Endian::Little)[3].clone()
+        };
+        assert_eq!(test(0x4000_0208), "nr == execve (x32)");
+        assert_eq!(test(520), "nr == 520");
+    }
+
+    #[test]
+    fn a_contradicted_path_is_not_taken() {
+        let program = [
+            Insn::stmt(0x20, 4),
+            Insn::jump(0x15, 0xc000_003e, 0, 2),
+            Insn::jump(0x15, 0x4000_0003, 0, 1),
+            Insn::stmt(0x06, 0),
+            Insn::stmt(0x06, 0x7fff_0000),
+        ];
+        let lines = lines(&program, Endian::Little);
+        assert!(!lines[3].reachable);
+        assert_eq!(
+            lines[3].to_string(),
+            "0003: ret #0x0                        ; never reached"
+        );
     }
 }

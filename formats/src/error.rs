@@ -2,18 +2,18 @@
 
 use core::fmt;
 use core::ops::Range;
-use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use thiserror::Error;
 
 use crate::Format;
+use crate::excerpt::Excerpt;
 use crate::load::{MAX_BYTES, MAX_INSNS};
 
 /// Why an input could not be read.
 ///
 /// `Display` is one lower-case sentence; [`position`](Self::position) says where; as a [`Diagnostic`] it also carries
-/// the source text, a labelled span, a code and a remedy, for whichever renderer the caller prefers.
+/// the text around the fault, a labelled span, a code and a remedy, for whichever renderer the caller prefers.
 #[derive(Clone, Debug)]
 pub struct ReadError(Box<Located>);
 
@@ -21,7 +21,7 @@ pub struct ReadError(Box<Located>);
 struct Located {
     problem: Problem,
     span: Option<Range<usize>>,
-    source: Option<NamedSource<Arc<str>>>,
+    excerpt: Option<Excerpt>,
 }
 
 /// A place in a text. Both count from 1; columns count characters.
@@ -45,29 +45,28 @@ impl ReadError {
         Self(Box::new(Located {
             problem,
             span: None,
-            source: None,
+            excerpt: None,
         }))
     }
 
-    /// Gives an error its text. The text is copied, once.
+    /// Gives an error the part of the text that it is about.
     pub(crate) fn in_text(fault: Fault, text: &str) -> Self {
         let Fault { problem, span } = fault;
         let end = span.end.min(text.len());
-        let span = span.start.min(end)..end;
+        let span = visible(text, span.start.min(end)..end);
         Self(Box::new(Located {
             problem: *problem,
+            excerpt: Some(Excerpt::new(text, &span)),
             span: Some(span),
-            source: Some(NamedSource::new("input", Arc::from(text))),
         }))
     }
 
     /// Names the input for the reader of the message: a path, or `standard input`.
     #[must_use]
     pub fn named(mut self, name: impl AsRef<str>) -> Self {
-        self.0.source = self
-            .0
-            .source
-            .map(|source| NamedSource::new(name, Arc::clone(source.inner())));
+        if let Some(excerpt) = &mut self.0.excerpt {
+            excerpt.rename(name.as_ref());
+        }
         self
     }
 
@@ -86,23 +85,16 @@ impl ReadError {
     /// Where the fault begins; `None` when the fault is not in a text.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        let text = self.0.source.as_ref()?.inner();
-        Some(position(text, self.0.span.as_ref()?.start))
+        self.0.excerpt.as_ref().map(Excerpt::position)
     }
 }
 
-/// The line and column of a byte.
-pub(crate) fn position(text: &str, offset: usize) -> Position {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |end| end.saturating_add(1));
-    Position {
-        line: before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1),
-        column: before
-            .get(line_start..)
-            .unwrap_or_default()
-            .chars()
-            .count()
-            .saturating_add(1),
+/// A span of at least one character: what is missing at the end is missing behind the last character.
+fn visible(text: &str, span: Range<usize>) -> Range<usize> {
+    let before = text.get(..span.start).unwrap_or_default().trim_end();
+    match before.char_indices().next_back() {
+        Some((last, _)) if span.is_empty() => last..before.len(),
+        _ => span,
     }
 }
 
@@ -112,7 +104,7 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl std::error::Error for ReadError {}
+impl core::error::Error for ReadError {}
 
 impl Diagnostic for ReadError {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
@@ -124,12 +116,12 @@ impl Diagnostic for ReadError {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.0.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.0.excerpt.as_ref().map(|excerpt| excerpt as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.span()?;
-        let label = LabeledSpan::new_with_span(Some(self.0.problem.label().to_owned()), span);
+        let fault = self.0.excerpt.as_ref()?.fault();
+        let label = LabeledSpan::new_with_span(Some(self.0.problem.label().to_owned()), fault);
         Some(Box::new(core::iter::once(label)))
     }
 }
@@ -267,6 +259,16 @@ pub enum Problem {
         help("numbers are decimal, hexadecimal (`0x1f`), octal (`017`) or binary (`0b11`)")
     )]
     NotANumber {
+        /// The word
+        text: String,
+    },
+    /// A word that should be a decimal number and is not
+    #[error("`{text}` is not a decimal number")]
+    #[diagnostic(
+        code(callproof::not_decimal),
+        help("this format has decimal numbers from 0 up, and nothing else")
+    )]
+    NotDecimal {
         /// The word
         text: String,
     },
@@ -507,15 +509,6 @@ fn unexpected_help(expected: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn positions_count_from_one_and_in_characters() {
-        assert_eq!(position("ab", 0).to_string(), "1:1");
-        assert_eq!(position("a\u{e9}b\ncd", 3).to_string(), "1:3");
-        assert_eq!(position("ab\ncd", 4).to_string(), "2:2");
-        assert_eq!(position("ab\n", 3).to_string(), "2:1");
-        assert_eq!(position("ab", 99).to_string(), "1:3");
-    }
 
     #[test]
     fn an_error_is_small() {

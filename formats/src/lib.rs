@@ -13,6 +13,9 @@
 //! |---|---|
 //! | filters, in every format | [`ReadOptions`], [`read`], [`read_all`], [`write`](fn@write), [`Format`], [`detect`](fn@detect) |
 //! | what instructions are about | [`disasm`] |
+//! | one call in words | [`call`] |
+//! | many decisions, one JSON object a line | [`batch`] |
+//! | recorded answers of kernels | [`vectors`] |
 //!
 //! Reading never says that the kernel would take a program: that is for `callproof_vm::Filter::load`. Every format
 //! carries every program, also one that no kernel accepts, so that nothing is lost on the way through any of them.
@@ -22,11 +25,14 @@
 #![forbid(unsafe_code)]
 
 mod asm;
+pub mod batch;
 mod c;
+pub mod call;
 mod decimal;
 mod detect;
 pub mod disasm;
 mod error;
+mod excerpt;
 mod format;
 mod hex;
 mod load;
@@ -35,6 +41,7 @@ mod seccomp_tools;
 mod strace;
 mod table;
 mod text;
+pub mod vectors;
 mod write;
 
 pub use detect::detect;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use callproof_vm::Insn;
 
-use crate::error::{Fault, Parsed, Problem, position};
+use crate::error::{Fault, Parsed, Problem};
+use crate::excerpt::position;
 use crate::text::{Token, shown};
 
 /// The field of a jump that a label fills.

@@ -6,7 +6,7 @@ use callproof_vm::Insn;
 use callproof_vm::isa::{Operands, Src, lookup};
 
 /// The column at which notes begin, counted from the instruction.
-const NOTES_AT: usize = 32;
+const NOTES_AT: usize = 31;
 
 /// Writes assembler text, with labels `L5:` at jump targets, and with notes as comments.
 pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
         let line = instruction(*insn, pc, program.len());
         let note = notes.and_then(|notes| notes.get(pc)).filter(|note| !note.is_empty());
         let _ = match note {
-            Some(note) => writeln!(text, "{label:<8}{line:<NOTES_AT$}; {note}"),
+            Some(note) => writeln!(text, "{label:<8}{line:<NOTES_AT$} ; {note}"),
             None => writeln!(text, "{label:<8}{line}"),
         };
     }

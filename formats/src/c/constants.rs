@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use callproof_abi::Abi;
+use callproof_abi::{Abi, UnknownName, constant, errno_number};
 
 use crate::error::{Parsed, Problem};
 use crate::text::{Cursor, Kind, Names, Token, expression, narrow, nearest, shown};
@@ -79,7 +79,15 @@ impl<'s> Constants<'s> {
         Ok(u64::from(number))
     }
 
+    /// Constants of the system-call interface and error names, whose values belong to an ABI.
     fn of_abi(&self, token: &Token<'_>) -> Parsed<u64> {
+        let value = |abi| constant(abi, token.text).or_else(|_| errno_number(abi, token.text).map(u64::from));
+        if let Some(value) = self.abi.and_then(|abi| value(abi).ok()) {
+            return Ok(value);
+        }
+        if self.abi.is_none() && value(Abi::X86_64).is_ok() {
+            return same_everywhere(value).ok_or_else(|| needs_abi(token));
+        }
         let words = WORDS.iter().map(|(word, _)| *word);
         Err(token.fault(Problem::UnknownConstant {
             name: shown(token.text),
@@ -88,13 +96,20 @@ impl<'s> Constants<'s> {
     }
 }
 
+/// The value that a name has on every ABI.
+fn same_everywhere(value: impl Fn(Abi) -> Result<u64, UnknownName>) -> Option<u64> {
+    let first = value(Abi::X86_64).ok()?;
+    let same = Abi::ALL.iter().all(|abi| value(*abi).is_ok_and(|other| other == first));
+    same.then_some(first)
+}
+
 fn needs_abi(token: &Token<'_>) -> crate::error::Fault {
     token.fault(Problem::NeedsAbi {
         name: shown(token.text),
     })
 }
 
-fn unknown_name(token: &Token<'_>, error: &callproof_abi::UnknownName) -> crate::error::Fault {
+fn unknown_name(token: &Token<'_>, error: &UnknownName) -> crate::error::Fault {
     token.fault(Problem::UnknownName {
         message: error.to_string(),
     })

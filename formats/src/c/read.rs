@@ -116,7 +116,7 @@ fn bare_list(rows: &Rows<'_, '_>) -> Parsed<Program> {
         let why = "no row of a `struct sock_filter[]`";
         return Err(first.fault(Problem::NoFilter { why }));
     }
-    let line = crate::error::position(rows.text, first.start).line;
+    let line = crate::excerpt::position(rows.text, first.start).line;
     Ok(at(insns, line))
 }
 

@@ -10,7 +10,7 @@ use crate::asm::{expressible, targets};
 use crate::table::returned;
 
 /// The column at which notes begin, counted from the statement.
-const NOTES_AT: usize = 40;
+const NOTES_AT: usize = 39;
 
 /// Writes assembler text, with labels `L5:` at jump targets, and with notes as comments.
 pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
         let line = line.unwrap_or_else(|| format!(".insn {code:#06x}, {jt}, {jf}, {k:#x}"));
         let note = notes.and_then(|notes| notes.get(pc)).filter(|note| !note.is_empty());
         let _ = match note {
-            Some(note) => writeln!(text, "  {line:<NOTES_AT$}# {note}"),
+            Some(note) => writeln!(text, "  {line:<NOTES_AT$} # {note}"),
             None => writeln!(text, "  {line}"),
         };
     }

@@ -282,7 +282,7 @@ mod tests {
             if token.kind == Kind::End {
                 return found;
             }
-            assert_eq!(&text[token.span()], token.text);
+            assert_eq!(text.get(token.span()), Some(token.text));
             found.push(token.text);
         }
     }

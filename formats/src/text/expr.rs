@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn follows_the_precedence_of_c() {
-        assert_eq!(of("1 | 2 ^ 3 & 4 << 1 + 1 * 2"), Ok(1 | (2 ^ (3 & (4 << (1 + 2))))));
+        assert_eq!(of("1 | 6 ^ 60 & 5 << 1 + 1 * 2"), Ok(47));
         assert_eq!(of("10 - 4 - 3"), Ok(3));
         assert_eq!(of("7 / 2 % 2"), Ok(1));
         assert_eq!(of("-(int)1"), Ok(u64::MAX));
