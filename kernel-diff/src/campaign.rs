@@ -4,6 +4,7 @@ use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
@@ -98,6 +99,8 @@ pub struct Progress {
 pub struct Report {
     /// Name of the oracle that evaluated
     pub oracle: &'static str,
+    /// Why admission was not compared, if it was not. The model was believed then
+    pub admission_missing: Option<Missing>,
     /// Programs made to be admitted and evaluated, so far as the campaign got
     pub programs: u64,
     /// Admissions compared that the kernel granted, doubtful programs included
@@ -116,7 +119,7 @@ pub struct Report {
     pub replaced_numbers: u64,
     /// Programs that could not be asked about, by the kind of reason: see [`Failure::kind`]
     pub skipped: BTreeMap<&'static str, u64>,
-    /// One failure of every kind that was no mere lack of room
+    /// One failure of every kind that was no mere lack of room. Where there are any, the campaign has a hole
     pub failures: BTreeMap<&'static str, Failure>,
     /// What kernel and model disagree about, at most one for each program, the smallest numbers first
     pub mismatches: Vec<Mismatch>,
@@ -177,6 +180,7 @@ pub fn campaign<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(
 ) -> Result<Report, Missing> {
     let start = Instant::now();
     let (next, total) = (AtomicU64::new(0), Mutex::new(Report::default()));
+    let admission_missing = AdmissionOracle::new().err();
     let job = || -> Result<(), Missing> {
         let mut job = Job {
             source,
@@ -206,13 +210,16 @@ pub fn campaign<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(
     };
     thread::scope(|scope| {
         let jobs: Vec<_> = (0..plan.jobs.get()).map(|_| scope.spawn(job)).collect();
-        let ended = jobs.into_iter().map(|job| job.join().unwrap_or(Ok(())));
+        let ended = jobs
+            .into_iter()
+            .map(|job| job.join().unwrap_or_else(|panic| resume_unwind(panic)));
         ended.fold(Ok(()), Result::and)
     })?;
     let mut report = total.into_inner().unwrap_or_default();
     report.mismatches.sort_by_key(|mismatch| mismatch.number);
     report.mismatches.truncate(plan.most_mismatches.max(1));
     report.shrink(source, model, &mut open()?);
+    report.admission_missing = admission_missing;
     report.elapsed = start.elapsed();
     Ok(report)
 }

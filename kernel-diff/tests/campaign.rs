@@ -89,6 +89,7 @@ fn the_kernel_does_what_the_emulator_says() {
     println!("{report:#?}");
     assert_eq!(report.mismatches, []);
     assert!(report.failures.is_empty());
+    assert_eq!(report.admission_missing, None);
     assert_eq!(report.programs, programs);
     assert!(report.evaluations + 16 * report.skipped.values().sum::<u64>() == 16 * programs);
     assert_eq!(report.by_opcode.len(), 41);

@@ -7,7 +7,7 @@
 //! | calls that reach the branches of a program | [`Harvest`] |
 //! | a value that a filter may return | [`action_word`] |
 //! | the smallest case that still fails | [`shrink()`] |
-//! | a second opinion, if wished a wrong one | [`reference`] |
+//! | a second opinion, if wished a wrong one | [`mod@reference`] |
 //!
 //! Every generator draws from a [`Choose`]: [`Seed`] for a reproducible stream of cases, [`Bytes`] for fuzzers and
 //! property tests that change and shrink the bytes behind a case. Equal choices give equal cases, on every machine and

@@ -39,7 +39,7 @@ pub fn dump(pid: i32, limit: Duration) -> Result<Dumped, CaptureError> {
     }
     // When a thread ends, the kernel lets its tracees go: whatever happens, nothing stays stopped.
     let traced = thread::scope(|scope| scope.spawn(|| dump_traced(pid, limit)).join());
-    traced.unwrap_or(Err(CaptureError::Gone(pid)))
+    traced.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn dump_traced(pid: i32, limit: Duration) -> Result<Dumped, CaptureError> {
