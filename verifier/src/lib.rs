@@ -4,6 +4,7 @@
 mod audit;
 mod compare;
 mod cost;
+mod decision;
 mod diagram;
 mod function;
 mod graph;
@@ -11,6 +12,7 @@ mod limits;
 mod live;
 mod order;
 mod reach;
+mod regions;
 mod space;
 mod subject;
 mod table;
@@ -22,9 +24,11 @@ mod witness;
 
 pub use audit::{Audit, Hazard, HazardKind};
 pub use cost::{Costs, WorstCase};
+pub use decision::{Condition, Decision, Register, Width};
 pub use function::Function;
 pub use graph::{Edge, Graph, Kind, Node, NodeId};
 pub use limits::{Engine, Limit, Limits, Undecided};
+pub use regions::{Arches, Ranges, Region};
 pub use space::{Set, Space};
 pub use subject::Subject;
 pub use test::{Relation, Test, WordTest};

@@ -309,6 +309,31 @@ impl Arena {
         }
     }
 
+    /// A function where a word is known. `op` names the operation.
+    pub(crate) fn restrict(&mut self, op: u32, at: Ref, word: u8, value: u32) -> Result<Ref, Undecided> {
+        self.meter.step()?;
+        let node = self.node(at);
+        if node.var > self.order.lane(word).last() {
+            return Ok(at);
+        }
+        if let Some(result) = self.results.get(key(op, at.0, 0, 3)) {
+            return Ok(Ref(result));
+        }
+        let result = match self.order.bit(node.var) {
+            Some((own, bit)) if own == word => {
+                let set = value << (bit & 31) >> 31 == 1;
+                self.restrict(op, Ref(if set { node.high } else { node.low }), word, value)?
+            }
+            _ => {
+                let low = self.restrict(op, Ref(node.low), word, value)?;
+                let high = self.restrict(op, Ref(node.high), word, value)?;
+                self.join(node.var, low, high)?
+            }
+        };
+        self.results.put(key(op, at.0, 0, 3), result.0);
+        Ok(result)
+    }
+
     /// An input on which two different functions differ, with small words.
     pub(crate) fn first_difference(&self, mut a: Ref, mut b: Ref) -> [u32; 16] {
         let mut words = [0; 16];
