@@ -1,5 +1,6 @@
 //! From the command line to an exit code.
 
+use core::panic::UnwindSafe;
 use std::ffi::OsString;
 use std::panic;
 
@@ -15,8 +16,12 @@ use crate::render::{self, Printer};
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> Exit {
     panic::set_hook(Box::new(|info| render::bug(&info.to_string())));
-    // Panics on other threads reach this one when it waits for them.
-    panic::catch_unwind(|| run(std::env::args_os().collect())).unwrap_or(Exit::Bug)
+    guarded(|| run(std::env::args_os().collect()))
+}
+
+/// A panic is a bug of ours and has a code of its own. Those of other threads reach the one that waits for them.
+fn guarded(run: impl FnOnce() -> Exit + UnwindSafe) -> Exit {
+    panic::catch_unwind(run).unwrap_or(Exit::Bug)
 }
 
 fn run(line: Vec<OsString>) -> Exit {
@@ -67,4 +72,23 @@ fn refuse(error: &clap::Error, json: bool) -> Exit {
 fn wants_json(line: &[OsString]) -> bool {
     let follows = |pair: &[OsString]| matches!(pair, [option, value] if option == "--format" && value == "json");
     line.iter().any(|word| word == "--format=json") || line.windows(2).any(follows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug() {
+        assert_eq!(guarded(|| panic!("on purpose")), Exit::Bug);
+        assert_eq!(guarded(|| Exit::Finding), Exit::Finding);
+    }
+
+    #[test]
+    fn json_is_wanted_when_it_was_asked_for() {
+        let wants = |line: &[&str]| wants_json(&line.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(wants(&["callproof", "--format=json", "x"]));
+        assert!(wants(&["callproof", "x", "--format", "json"]));
+        assert!(!wants(&["callproof", "json", "--format=json=file", "--format"]));
+    }
 }

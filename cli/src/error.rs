@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use callproof_formats::ReadError;
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -21,14 +21,8 @@ struct Parts {
     place: Option<String>,
     help: Option<String>,
     broken_pipe: bool,
-    quote: Option<Quote>,
-}
-
-/// The text in which an error lies.
-#[derive(Debug)]
-enum Quote {
-    Own(NamedSource<String>, SourceSpan),
-    Reader(ReadError),
+    /// The reader's own error, with the text in which it lies
+    reader: Option<ReadError>,
 }
 
 pub(crate) type Result<T> = core::result::Result<T, Failure>;
@@ -41,7 +35,7 @@ impl Failure {
             place: None,
             help: None,
             broken_pipe: false,
-            quote: None,
+            reader: None,
         }))
     }
 
@@ -73,18 +67,6 @@ impl Failure {
         self
     }
 
-    /// Shows the text in which the error lies, for people who look at a terminal. `start` and `len` count bytes.
-    pub(crate) fn quoting(mut self, name: &str, text: &str, start: usize, len: usize) -> Self {
-        // A span that is out of range or inside a character would hide the error behind another one.
-        let end = start.saturating_add(len).min(text.len());
-        let span = match text.get(start..end) {
-            Some(_) => (start, end.saturating_sub(start)),
-            None => (text.len(), 0),
-        };
-        self.0.quote = Some(Quote::Own(NamedSource::new(name, text.to_owned()), span.into()));
-        self
-    }
-
     /// An input of this name that is no filter.
     pub(crate) fn unreadable(name: &str, error: ReadError) -> Self {
         let place = match error.position() {
@@ -94,7 +76,7 @@ impl Failure {
         let help = error.help().map(|help| help.to_string());
         let mut failure = Self::usage(&error).at(place);
         failure.0.help = help;
-        failure.0.quote = error.position().is_some().then(|| Quote::Reader(error.named(name)));
+        failure.0.reader = error.position().is_some().then(|| error.named(name));
         failure
     }
 
@@ -122,7 +104,7 @@ impl Failure {
 
     /// Whether there is text to draw the error into.
     pub(crate) fn has_quote(&self) -> bool {
-        self.0.quote.is_some()
+        self.0.reader.is_some()
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -190,18 +172,12 @@ impl Diagnostic for Failure {
         Some(Box::new(help))
     }
 
-    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        match self.0.quote.as_ref()? {
-            Quote::Own(source, _) => Some(source),
-            Quote::Reader(error) => error.source_code(),
-        }
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.reader.as_ref()?.source_code()
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        match self.0.quote.as_ref()? {
-            Quote::Own(_, span) => Some(Box::new(core::iter::once(LabeledSpan::underline(*span)))),
-            Quote::Reader(error) => error.labels(),
-        }
+        self.0.reader.as_ref()?.labels()
     }
 }
 
@@ -216,13 +192,5 @@ mod tests {
             failure.to_json(),
             r#"{"exit":2,"error":{"message":"odd digit","where":"f.hex:1:3","help":"add one"}}"#
         );
-    }
-
-    #[test]
-    fn a_wild_span_is_harmless() {
-        for (start, len) in [(0, usize::MAX), (usize::MAX, 1), (1, 1), (99, 0)] {
-            let failure = Failure::usage("x").quoting("name", "\u{e9}", start, len);
-            assert!(failure.labels().is_some());
-        }
     }
 }

@@ -11,7 +11,6 @@ mod call;
 mod commands;
 mod error;
 mod exit;
-mod hex;
 mod input;
 mod lines;
 mod render;

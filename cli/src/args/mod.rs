@@ -127,21 +127,18 @@ pub(crate) struct Demo {
     override_usage = "callproof eval [OPTIONS] FILTER... CALL\n       callproof eval [OPTIONS] --batch FILE.jsonl"
 )]
 pub(crate) struct Eval {
-    /// Filters (oldest first), then the call: `socket(AF_INET, SOCK_STREAM, 0)`, `59`, `59(1, 2)`
+    /// Filters (oldest first), then the call: `socket(AF_INET, SOCK_STREAM, 0)`, `59(1, 2)`, `nr=59 a0=1`
     #[arg(
         value_names = ["FILTER", "CALL"],
         required_unless_present = "batch",
         conflicts_with = "batch",
-        num_args = 2..,
+        num_args = 1..,
         allow_negative_numbers = true
     )]
     pub(crate) operands: Vec<String>,
     /// Print every executed instruction with what it read and where it led
     #[arg(long, conflicts_with = "batch")]
     pub(crate) trace: bool,
-    /// Instruction pointer of the call
-    #[arg(long, value_name = "ADDRESS", default_value = "0", value_parser = values::address, conflicts_with = "batch")]
-    pub(crate) ip: u64,
     /// Answer one JSON request a line from this file (`-` for standard input), in order
     #[arg(long, value_name = "FILE")]
     pub(crate) batch: Option<String>,
@@ -186,10 +183,9 @@ pub(crate) struct Convert {
 /// `dump`
 #[derive(Args, Debug)]
 #[command(after_help = examples::DUMP)]
-#[group(required = true, multiple = false, args = ["pid", "exec"])]
 pub(crate) struct Dump {
     /// Process (or thread) whose installed filters are read
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", required_unless_present = "exec", conflicts_with = "exec")]
     pub(crate) pid: Option<i32>,
     /// Command to run; every filter that it or its children install is recorded
     #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]

@@ -117,15 +117,6 @@ impl From<ShiftArg> for ShiftByX {
     }
 }
 
-/// An address: decimal, or hexadecimal after `0x`.
-pub(super) fn address(text: &str) -> Result<u64, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| "write a number below 2^64, such as `4198400` or `0x401000`".to_owned())
-}
-
 /// A number of threads or worker processes.
 pub(super) fn jobs() -> RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
@@ -155,12 +146,5 @@ mod tests {
         );
         assert!(output("json=").is_err());
         assert!(output("xml").unwrap_err().contains("`xml` is not a format"));
-    }
-
-    #[test]
-    fn addresses() {
-        assert_eq!(address("0xffffffffffffffff"), Ok(u64::MAX));
-        assert_eq!(address("12"), Ok(12));
-        assert!(address("-1").is_err() && address("0x").is_err());
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn written_as(
         name: format!("{stem}.{extension}"),
         bytes: write(program, format, &options),
         is_text: format.is_text(),
+        about: None,
         heading: None,
     }
 }

@@ -6,7 +6,7 @@ use callproof_vm::{Chain, Filter};
 use serde::Serialize;
 
 use super::check::{self, Check};
-use super::eval::{self, Decision, Request};
+use super::decide::{Decision, Request, decide};
 use super::live::{self, Live};
 use crate::call::Call;
 use crate::error::Result;
@@ -91,14 +91,13 @@ fn show(check: Check, loaded: &[Loaded], settings: &Settings) -> Result<Demo> {
     let rows = CALLS.iter().map(|text| row(text, &filters, abis, settings));
     let decisions: Vec<Row> = rows.collect::<Result<_>>()?;
     let first = abis.first().copied().unwrap_or(Abi::X86_64);
-    let call = Call::parse(TRACED)?;
+    let call = Call::new(TRACED);
     let traced = if call.exists_on(first) {
         let request = Request {
             call: &call,
-            ip: 0,
             trace: true,
         };
-        let decision = eval::decide(&Chain::new(&filters), request, first, settings)?;
+        let decision = decide(&Chain::new(&filters), request, first, settings)?;
         Some(Traced {
             call: TRACED.to_owned(),
             decision,
@@ -116,16 +115,15 @@ fn show(check: Check, loaded: &[Loaded], settings: &Settings) -> Result<Demo> {
 }
 
 fn row(text: &str, filters: &[Filter<'_>], abis: &[Abi], settings: &Settings) -> Result<Row> {
-    let call = Call::parse(text)?;
+    let call = Call::new(text);
     let chain = Chain::new(filters);
     let request = Request {
         call: &call,
-        ip: 0,
         trace: false,
     };
     let having = abis.iter().filter(|abi| call.exists_on(**abi));
     let decisions = having
-        .map(|abi| eval::decide(&chain, request, *abi, settings))
+        .map(|abi| decide(&chain, request, *abi, settings))
         .collect::<Result<_>>()?;
     Ok(Row {
         call: text.to_owned(),

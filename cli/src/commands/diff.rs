@@ -9,17 +9,18 @@ use std::sync::Mutex;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use callproof_abi::Abi;
+use callproof_formats::call;
+use callproof_formats::vectors::{EvalVector, ValidVector};
 use callproof_kernel_diff::{Disagreement, Mismatch, NativeOracle, Plan, Report, campaign};
+use callproof_vm::length::converted_len;
 use callproof_vm::{Endian, Insn, Machine};
 use serde::Serialize;
-use serde_json::json;
 
 use super::campaign::Generated;
 use super::live::release;
 use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::hex;
 use crate::render::Progress;
 use crate::report::{self, Case, Finding};
 use crate::settings::Settings;
@@ -116,9 +117,8 @@ fn jobs(asked: Option<u16>) -> NonZeroUsize {
 
 impl Diff {
     fn new(report: &Report, seed: u64, folder: &Path) -> Self {
-        let kernel = release();
         let arch = |arch: &Option<u32>| arch.and_then(Abi::from_audit_arch).map_or("replaced", Abi::name);
-        let found = |mismatch: &Mismatch| Found::new(mismatch, seed, &kernel, folder);
+        let found = |mismatch: &Mismatch| Found::new(mismatch, seed, folder);
         Self {
             seed,
             programs: report.programs,
@@ -131,7 +131,7 @@ impl Diff {
             skipped: report.skipped.clone(),
             mismatches: report.mismatches.iter().map(found).collect(),
             seconds: report.elapsed.as_secs_f64(),
-            kernel,
+            kernel: release(),
         }
     }
 
@@ -162,49 +162,45 @@ impl Diff {
 }
 
 impl Found {
-    fn new(mismatch: &Mismatch, seed: u64, kernel: &str, folder: &Path) -> Self {
-        let digits = program_digits(&mismatch.program);
+    fn new(mismatch: &Mismatch, seed: u64, folder: &Path) -> Self {
+        let program = mismatch.program.clone();
+        let listing = program
+            .iter()
+            .enumerate()
+            .map(|(pc, insn)| insn.at(pc).to_string())
+            .collect();
         let (message, vector) = match mismatch.kind {
-            Disagreement::Admission { kernel: does, model } => {
+            Disagreement::Admission { kernel, model } => {
                 let says = |admits: bool| if admits { "installs" } else { "refuses" };
                 let message = format!(
                     "the kernel {} this program, the emulator {} it",
-                    says(does),
+                    says(kernel),
                     says(model)
                 );
-                (message, json!({"prog": digits, "ok": u8::from(does), "kernel": kernel}))
+                (message, valid_vector(program, kernel).to_line())
             }
-            Disagreement::Value {
-                data,
-                kernel: value,
-                model,
-            } => {
-                let record = hex::digits(&data.to_bytes(Endian::Little));
-                let message = format!("the kernel returns {value:#010x}, the emulator {model:#010x}, for {data:x?}");
-                (
-                    message,
-                    json!({"prog": digits, "cases": [[record, format!("{value:08x}")]], "kernel": kernel}),
-                )
+            Disagreement::Value { data, kernel, model } => {
+                let call = call::print(&data);
+                let message = format!("the kernel returns {kernel:#010x}, the emulator {model:#010x} for {call}");
+                let cases = vec![(data, kernel)];
+                (message, EvalVector { program, cases }.to_line())
             }
         };
-        let listing = mismatch
-            .program
-            .iter()
-            .enumerate()
-            .map(|(pc, insn)| insn.at(pc).to_string());
         Self {
             message,
-            program: listing.collect(),
+            program: listing,
             file: folder.join(format!("mismatch-{seed}-{}.jsonl", mismatch.number)),
             vector: format!("{vector}\n"),
         }
     }
 }
 
-/// A program as vectors hold it.
-pub(super) fn program_digits(program: &[Insn]) -> String {
-    program
-        .iter()
-        .map(|insn| hex::digits(&insn.to_bytes(Endian::Little)))
-        .collect()
+/// An admission as vectors hold it. The length is the emulator's: the kernel does not tell it.
+pub(super) fn valid_vector(program: Vec<Insn>, accepted: bool) -> ValidVector {
+    let ebpf_len = converted_len(&program);
+    ValidVector {
+        program,
+        accepted,
+        ebpf_len,
+    }
 }

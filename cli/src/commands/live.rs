@@ -1,5 +1,6 @@
 //! The running kernel's opinion of a few filters.
 
+use callproof_formats::call;
 use callproof_kernel_diff::{NativeOracle, Oracle, SocketOracle};
 use callproof_testgen::{Caller, Harvest, Seed};
 use callproof_vm::{Endian, Filter, Machine, SeccompData};
@@ -54,7 +55,10 @@ fn asked(filters: &[Filter<'_>], settings: &Settings) -> Result<Live, String> {
             evaluations = evaluations.saturating_add(1);
             let ours = filter.run(call, machine);
             if ours != value && mismatches.len() < SHOWN {
-                mismatches.push(format!("kernel {value:#010x}, emulator {ours:#010x} for {call:x?}"));
+                mismatches.push(format!(
+                    "kernel {value:#010x}, emulator {ours:#010x} for {}",
+                    call::print(call)
+                ));
             }
         }
     }

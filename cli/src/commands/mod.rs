@@ -4,6 +4,7 @@ mod batch;
 mod campaign;
 pub(crate) mod check;
 mod convert;
+pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod disasm;
@@ -20,7 +21,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::args::{Cli, Command, Eval, KernelCommand, VectorsCommand};
+use crate::args::{Cli, Command, Eval, KernelCommand, Output, Style, VectorsCommand};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::Input;
@@ -50,7 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
     Ok(match cli.command {
         Command::Demo(demo) => Answer::Demo(Box::new(demo::run(demo.filter.as_deref(), input, settings)?)),
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
-        Command::Eval(eval) => eval_or_batch(&eval, input, settings)?,
+        Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
         Command::Disasm(disasm) => Answer::Disasm(disasm::run(&disasm.filters, input, settings)?),
         Command::Asm(asm) => Answer::Written(convert::assemble(asm, input, settings)?),
         Command::Convert(convert) => Answer::Written(convert::run(convert, input, settings)?),
@@ -71,10 +72,19 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
     })
 }
 
-fn eval_or_batch(eval: &Eval, input: &Input, settings: &Settings) -> Result<Answer> {
+fn eval_or_batch(eval: &Eval, formats: &[Output], input: &Input, settings: &Settings) -> Result<Answer> {
     let Some(batch) = &eval.batch else {
-        return eval::run(&eval.operands, eval.ip, eval.trace, input, settings).map(Answer::Eval);
+        return eval::run(&eval.operands, eval.trace, input, settings).map(Answer::Eval);
     };
+    if formats
+        .iter()
+        .any(|output| output.style != Style::Json || output.file.is_some())
+    {
+        return Err(
+            Failure::usage("`eval --batch` answers with JSON lines on standard output and in no other format")
+                .with_help("leave `--format` away"),
+        );
+    }
     let mut output = render::stdout();
     if batch == "-" {
         batch::run(io::stdin().lock(), &mut output, eval.jobs, settings)?;

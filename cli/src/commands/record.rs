@@ -1,17 +1,14 @@
 //! `kernel vectors record`: what the running kernel answers to generated programs.
 
+use callproof_formats::vectors::EvalVector;
 use callproof_kernel_diff::{AdmissionOracle, NativeOracle, Oracle as _, Source as _};
-use callproof_vm::length::converted_len;
-use callproof_vm::{Endian, SeccompData};
-use serde_json::{Value, json};
+use callproof_vm::SeccompData;
 
 use super::campaign::Generated;
-use super::diff::program_digits;
-use super::live::release;
+use super::diff::valid_vector;
 use super::written::{Product, Target, Written};
 use crate::args::Record;
 use crate::error::{Failure, Result};
-use crate::hex;
 use crate::render::Progress;
 
 /// Records. Each program gives two lines: results of one that is installed, and the admission of one that may not be.
@@ -21,7 +18,6 @@ pub(crate) fn run(record: Record, progress: &mut Progress) -> Result<Written> {
     let mut native = NativeOracle::new().map_err(missing)?;
     let mut admission = AdmissionOracle::new().map_err(missing)?;
     let source = Generated { seed: record.seed };
-    let kernel = release();
     let count = usize::try_from(record.evals).unwrap_or(usize::MAX);
     let mut text = String::new();
     for number in 0..record.programs {
@@ -30,18 +26,13 @@ pub(crate) fn run(record: Record, progress: &mut Progress) -> Result<Written> {
         let calls = source.data(number, &program, count, &native.observes());
         let calls: Vec<SeccompData> = calls.into_iter().filter(|call| is_real(call, &native)).collect();
         if let Ok(values) = native.evaluate(&program, &calls) {
-            push(&mut text, &results(&program_digits(&program), &calls, &values, &kernel));
+            let cases = calls.into_iter().zip(values).collect();
+            push(&mut text, &EvalVector { program, cases }.to_line());
         }
         if let Some(doubtful) = source.doubtful(number)
             && let Ok(admitted) = admission.admits(&doubtful)
         {
-            let line = json!({
-                "prog": program_digits(&doubtful),
-                "ok": u8::from(admitted),
-                "ebpf_len": admitted.then(|| converted_len(&doubtful)),
-                "kernel": kernel,
-            });
-            push(&mut text, &line);
+            push(&mut text, &valid_vector(doubtful, admitted).to_line());
         }
         progress.set(number);
     }
@@ -61,15 +52,7 @@ fn is_real(call: &SeccompData, oracle: &NativeOracle) -> bool {
         && !observes.replaced_numbers.contains(&call.nr)
 }
 
-fn results(program: &str, calls: &[SeccompData], values: &[u32], kernel: &str) -> Value {
-    let case = |(call, value): (&SeccompData, &u32)| {
-        json!([hex::digits(&call.to_bytes(Endian::Little)), format!("{value:08x}")])
-    };
-    let cases: Vec<Value> = calls.iter().zip(values).map(case).collect();
-    json!({"prog": program, "cases": cases, "kernel": kernel})
-}
-
-fn push(text: &mut String, line: &Value) {
-    text.push_str(&line.to_string());
+fn push(text: &mut String, line: &str) {
+    text.push_str(line);
     text.push('\n');
 }

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use callproof_formats::call;
+use callproof_formats::vectors::{EvalVector, ValidVector};
 use callproof_vm::length::converted_len;
-use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData};
-use serde::{Deserialize, Serialize};
+use callproof_vm::{Endian, Filter, Machine, SeccompData};
+use serde::Serialize;
 
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::hex;
 use crate::lines::{Line, Lines, MAX_LINE};
 use crate::report::{Case, Finding, Report};
 use crate::settings::Settings;
@@ -40,19 +41,10 @@ pub(crate) struct Mismatch {
     pub(crate) about: &'static str,
     /// The line in the file, from 1
     pub(crate) line: usize,
-    /// The hex digits of the record, when it is about a result
-    pub(crate) data: Option<String>,
+    /// The call, when it is about a result
+    pub(crate) call: Option<String>,
     pub(crate) kernel: u32,
     pub(crate) emulator: u32,
-}
-
-/// One line of either kind of file. Unknown members may say where it was recorded.
-#[derive(Debug, Deserialize)]
-struct Vector<'l> {
-    prog: &'l str,
-    cases: Option<Vec<(&'l str, &'l str)>>,
-    ok: Option<u8>,
-    ebpf_len: Option<u32>,
 }
 
 /// Replays files.
@@ -97,7 +89,8 @@ fn replay(name: &str, input: impl Read, settings: &Settings) -> Result<Replayed>
     Ok(replayed)
 }
 
-const SHAPE: &str = "a line is `{\"prog\": HEX, \"cases\": [[HEX, HEX], ...]}` or `{\"prog\": HEX, \"ok\": 0 or 1}`";
+const SHAPE: &str =
+    "a line is `{\"prog\": HEX, \"cases\": [[HEX, HEX], ...]}` or `{\"prog\": HEX, \"ok\": 0 or 1, \"ebpf_len\": N}`";
 
 fn unreadable(name: &str, line: usize, why: &str) -> Failure {
     Failure::usage(format_args!("not a line of vectors: {why}"))
@@ -110,64 +103,50 @@ impl Replayed {
         let Line::Whole(bytes) = line else {
             return Err(format!("it is longer than {MAX_LINE} bytes"));
         };
-        let vector: Vector<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let program = hex::program(vector.prog, Endian::Little).map_err(|why| format!("`prog`: {why}"))?;
-        if vector.cases.is_none() && vector.ok.is_none() {
-            return Err("it has neither `cases` nor `ok`".to_owned());
+        let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        // What the line is meant to be shows in a member that the other kind does not have.
+        if text.contains("\"cases\"") {
+            let vector = EvalVector::parse(text).map_err(|error| error.to_string())?;
+            self.compare_results(&vector, number, settings);
+        } else {
+            let vector = ValidVector::parse(text).map_err(|error| error.to_string())?;
+            self.compare_admission(&vector, number, settings);
         }
         self.programs = self.programs.saturating_add(1);
-        self.compare_admission(&vector, &program, number, settings);
-        self.compare_results(vector.cases.as_deref().unwrap_or_default(), &program, number, settings)
+        Ok(())
     }
 
-    fn compare_admission(&mut self, vector: &Vector<'_>, program: &[Insn], line: usize, settings: &Settings) {
-        let accepted = Filter::load_on(settings.kernel, program).is_ok();
-        // A program with results was installed.
-        let kernel = vector.ok.map_or(1, u32::from);
-        if vector.ok.is_some() {
-            self.admissions = self.admissions.saturating_add(1);
-        }
-        self.compare("admission", line, None, [kernel, u32::from(accepted)]);
-        if let (Some(length), true) = (vector.ebpf_len, accepted) {
-            self.compare("length", line, None, [length, converted_len(program)]);
+    fn compare_admission(&mut self, vector: &ValidVector, line: usize, settings: &Settings) {
+        let accepted = Filter::load_on(settings.kernel, vector.program.as_slice()).is_ok();
+        self.admissions = self.admissions.saturating_add(1);
+        self.compare("admission", line, None, [vector.accepted.into(), accepted.into()]);
+        if accepted && vector.accepted {
+            self.compare("length", line, None, [vector.ebpf_len, converted_len(&vector.program)]);
         }
     }
 
-    fn compare_results(
-        &mut self,
-        cases: &[(&str, &str)],
-        program: &[Insn],
-        line: usize,
-        settings: &Settings,
-    ) -> core::result::Result<(), String> {
-        let Ok(filter) = Filter::load_on(settings.kernel, program) else {
-            return Ok(());
+    fn compare_results(&mut self, vector: &EvalVector, line: usize, settings: &Settings) {
+        let Ok(filter) = Filter::load_on(settings.kernel, vector.program.as_slice()) else {
+            // A program with results was installed.
+            self.compare("admission", line, None, [1, 0]);
+            return;
         };
         let machine = Machine {
             endian: Endian::Little,
             ..settings.machine_of(Endian::Little)
         };
-        for (data, result) in cases {
-            let bytes = hex::bytes(data).map_err(|why| format!("record: {why}"))?;
-            let record: &[u8; SeccompData::SIZE] = bytes
-                .as_slice()
-                .try_into()
-                .map_err(|_| format!("a record has {} bytes, not 64", bytes.len()))?;
-            let kernel =
-                u32::from_str_radix(result, 16).map_err(|_| format!("`{result}` is not a 32-bit result in hex"))?;
-            let emulator = filter.run(&SeccompData::from_bytes(record, Endian::Little), machine);
+        for (call, kernel) in &vector.cases {
             self.evaluations = self.evaluations.saturating_add(1);
-            self.compare("result", line, Some(data), [kernel, emulator]);
+            self.compare("result", line, Some(call), [*kernel, filter.run(call, machine)]);
         }
-        Ok(())
     }
 
-    fn compare(&mut self, about: &'static str, line: usize, data: Option<&str>, [kernel, emulator]: [u32; 2]) {
+    fn compare(&mut self, about: &'static str, line: usize, call: Option<&SeccompData>, [kernel, emulator]: [u32; 2]) {
         if kernel != emulator {
             self.mismatches.push(Mismatch {
                 about,
                 line,
-                data: data.map(str::to_owned),
+                call: call.map(call::print),
                 kernel,
                 emulator,
             });
@@ -178,7 +157,7 @@ impl Replayed {
 impl Mismatch {
     pub(crate) fn sentence(&self) -> String {
         let Self { kernel, emulator, .. } = self;
-        match (self.about, &self.data) {
+        match (self.about, &self.call) {
             ("result", Some(data)) => {
                 format!("kernel {kernel:#010x}, emulator {emulator:#010x}, for the record {data}")
             }

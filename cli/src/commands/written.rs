@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use crate::hex;
-
 /// Products and where they go.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
@@ -44,6 +42,8 @@ pub(crate) struct Product {
     pub(crate) bytes: Vec<u8>,
     /// Whether it is text
     pub(crate) is_text: bool,
+    /// What it is, when the name does not say
+    pub(crate) about: Option<String>,
     /// A line before it where several are printed one after the other
     pub(crate) heading: Option<String>,
 }
@@ -54,6 +54,7 @@ impl Product {
             name: name.into(),
             bytes: text.into(),
             is_text: true,
+            about: None,
             heading: None,
         }
     }
@@ -87,6 +88,7 @@ impl Serialize for Written {
         #[derive(Serialize)]
         struct ShownProduct<'a> {
             name: &'a str,
+            about: Option<&'a str>,
             file: Option<PathBuf>,
             text: Option<&'a str>,
             hex: Option<String>,
@@ -99,9 +101,10 @@ impl Serialize for Written {
             let (text, here) = (product.as_text(), file.is_none());
             ShownProduct {
                 name: &product.name,
+                about: product.about.as_deref(),
                 file,
                 text: text.filter(|_| here),
-                hex: (here && text.is_none()).then(|| hex::digits(&product.bytes)),
+                hex: (here && text.is_none()).then(|| digits(&product.bytes)),
             }
         });
         Shown {
@@ -109,4 +112,8 @@ impl Serialize for Written {
         }
         .serialize(serializer)
     }
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,19 +1,21 @@
 //! `eval --batch`: many decisions, one JSON object in and one out per line, in order.
 //!
 //! A line is answered as soon as no more input is waiting, so that a program can hold a conversation over two pipes.
-//! Memory is bounded by the largest line that is read whole, [`crate::lines::MAX_LINE`], and by the caches of admitted filters.
+//! Memory is bounded by the largest line that is read, [`MAX_LINE`], and by the caches of admitted filters.
 
-mod answer;
 mod cache;
-mod request;
 
 use std::io::{self, Read, Write};
 
+use callproof_formats::batch::{Request, Response};
+use callproof_vm::observe::Count;
+use callproof_vm::{Chain, Machine};
 use rayon::prelude::*;
 
 use crate::error::{Failure, Result};
-use crate::lines::{Line, Lines};
+use crate::lines::{Line, Lines, MAX_LINE};
 use crate::settings::Settings;
+use cache::Admission;
 
 /// Requests that one thread answers before it takes the next ones.
 const PORTION: usize = 64;
@@ -22,10 +24,10 @@ const PORTION: usize = 64;
 pub(crate) fn run(input: impl Read, output: &mut dyn Write, jobs: Option<u16>, settings: &Settings) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.map_or(0, usize::from))
-        .build()
-        .map_err(|error| {
-            Failure::environment(format_args!("cannot start threads: {error}")).with_help("use `--jobs 1`")
-        })?;
+        .build();
+    let pool = pool.map_err(|error| {
+        Failure::environment(format_args!("cannot start threads: {error}")).with_help("use `--jobs 1`")
+    })?;
     let alone = pool.current_num_threads() == 1;
     let mut lines = Lines::new(input);
     loop {
@@ -55,8 +57,33 @@ fn write_in_order(output: &mut dyn Write, answered: &[Vec<u8>]) -> io::Result<()
 fn answer_all(lines: &[Line<'_>], settings: &Settings) -> Vec<u8> {
     let mut output = Vec::with_capacity(lines.len().saturating_mul(80));
     for line in lines {
-        answer::write(&mut output, line, settings);
-        output.push(b'\n');
+        answer(line, settings)
+            .unwrap_or_else(Response::Error)
+            .write_line(&mut output);
     }
     output
+}
+
+fn answer(line: &Line<'_>, settings: &Settings) -> core::result::Result<Response, String> {
+    let Line::Whole(bytes) = line else {
+        return Err(format!("the line is longer than {MAX_LINE} bytes"));
+    };
+    let text = str::from_utf8(bytes).map_err(|error| format!("the line is not UTF-8: {error}"))?;
+    if text.trim_ascii().is_empty() {
+        return Err("the line is empty".to_owned());
+    }
+    let request = Request::parse(text).map_err(|error| error.to_string())?;
+    match &*cache::admission(&request, settings) {
+        Admission::Unreadable(complaint) => Err(complaint.clone()),
+        Admission::Refused(response) => Ok(response.clone()),
+        Admission::Filters(filters) => {
+            let mut count = Count::default();
+            let machine = Machine {
+                endian: request.endian,
+                ..settings.machine_of(request.endian)
+            };
+            let verdict = Chain::new(filters).run_observed(&request.data, machine, &mut count);
+            Ok(Response::verdict(&verdict, count.0))
+        }
+    }
 }

@@ -4,7 +4,8 @@ use core::fmt::Write as _;
 
 use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use super::table;
-use crate::commands::eval::{Decision, Eval, Path, Traced};
+use crate::commands::decide::{Decision, Path, Traced};
+use crate::commands::eval::Eval;
 
 pub(super) fn text(eval: &Eval) -> String {
     let mut text = String::new();
