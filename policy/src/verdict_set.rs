@@ -204,4 +204,17 @@ mod tests {
         assert!(contains(errno(4095), 0x0005_ffff));
         assert!(contains(VerdictKind::Trap(vec![65535]), 0x0003_ffff));
     }
+
+    #[test]
+    fn error_names_have_the_number_of_the_abi() {
+        let set = VerdictSet::of(VerdictKind::Errno(vec![ErrnoValue::Name(
+            "ENOSYS".to_owned(),
+            Span::default(),
+        )]));
+        let number = |abi| (0..200).find(|n| set.on(abi).unwrap().contains_value(0x0005_0000 | n, Kernel::LATEST));
+        assert_eq!(
+            (number(Some(Abi::X86_64)), number(Some(Abi::Mips)), number(None)),
+            (Some(38), Some(89), Some(38))
+        );
+    }
 }

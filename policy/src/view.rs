@@ -22,7 +22,7 @@ pub fn kernel_reads(abi: Abi, call: Option<Syscall>) -> [u64; 6] {
     };
     let mut masks = [0; 6];
     for (mask, arg) in masks.iter_mut().zip(prototype.args) {
-        *mask = arg.width(abi).mask() & whole;
+        *mask = arg.width(abi).mask();
     }
     masks
 }

@@ -151,11 +151,16 @@ fn parts_read_alone() {
 
 #[test]
 fn lines_of_case_files() {
-    let line = parse_verdict_line("allow          read(_, _, _)   on x86_64  cost<=20  # hot").unwrap();
+    let line = parse_verdict_line("allow          read(_, _, _)   on x86_64  cost<=20  # hot", 100).unwrap();
     assert_eq!(line.verdicts.to_string(), "allow");
     assert_eq!(line.calls.to_string(), "read(_, _, _) on x86_64");
     assert_eq!(line.cost, Some(20));
-    assert_eq!(parse_verdict_line("killed * on i386, x32").unwrap().cost, None);
+    let span = line.calls.calls.first().unwrap().span;
+    assert_eq!((span.start, span.end), (115, 128));
+    assert_eq!(parse_verdict_line("killed * on i386, x32", 0).unwrap().cost, None);
+    let problems = parse_verdict_line("deny read(1 $", 100).unwrap_err();
+    let starts: Vec<usize> = problems.iter().map(|problem| problem.span.start).collect();
+    assert_eq!(starts, [112, 113]);
 }
 
 #[test]

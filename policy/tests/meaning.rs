@@ -494,6 +494,31 @@ fn the_kernel_reads_low_halves_on_i386() {
 }
 
 #[test]
+fn constants_have_the_value_of_the_abi_and_the_width_of_the_argument() {
+    let ground = |text: &str| {
+        callproof_policy::parse_predicate(text)
+            .unwrap()
+            .ground(&Env::default())
+            .unwrap()
+    };
+    let call =
+        |abi: Abi, name: &str, args| SeccompData::new(abi.audit_arch(), abi.number(name).unwrap().cast_signed(), args);
+    for (abi, tiocsti) in [(Abi::X86_64, 0x5412), (Abi::Mips64, 0x5472)] {
+        let ioctl = |request| call(abi, "ioctl", [0, request, 0, 0, 0, 0]);
+        let calls = ground("ioctl(_, TIOCSTI) on x86_64, mips64");
+        assert!(
+            calls.holds_for(&ioctl(tiocsti)) && calls.holds_for(&ioctl(tiocsti | 1 << 32)),
+            "{abi}"
+        );
+        assert!(!calls.holds_for(&ioctl(tiocsti ^ 0x60)), "{abi}");
+    }
+    let openat = |dfd| call(Abi::X86_64, "openat", [dfd, 0, 0, 0, 0, 0]);
+    let calls = ground("openat(AT_FDCWD) on x86_64");
+    assert!(calls.holds_for(&openat(0xffff_ff9c)) && calls.holds_for(&openat(0xffff_ffff_ffff_ff9c)));
+    assert!(!ground("openat(raw:AT_FDCWD) on x86_64").holds_for(&openat(0xffff_ff9c)));
+}
+
+#[test]
 fn sets_serve_as_calls_and_as_values() {
     let text = "set calls = { read, @more }\nset more = { write(1), 335, 400..=401 }\nset few = { AF_UNIX, 16..=17, -1 }\n\
                 deny @calls on x86_64\ndeny socket(@few) on x86_64\ndeny socket(!@few, SOCK_STREAM) on x86_64";

@@ -35,9 +35,12 @@ const MARKS: &[&str] = &[
 ];
 
 /// All tokens, a [`Kind::Line`] after each line; what cannot be read is a problem and left out.
-pub(crate) fn tokens(text: &str) -> (Vec<Token>, Vec<Problem>) {
+///
+/// Places count from the start of a file in which the text begins at `offset`.
+pub(crate) fn tokens(text: &str, offset: usize) -> (Vec<Token>, Vec<Problem>) {
     let mut lexer = Lexer {
         text,
+        offset,
         at: 0,
         braces: 0,
         tokens: Vec::new(),
@@ -52,6 +55,7 @@ pub(crate) fn tokens(text: &str) -> (Vec<Token>, Vec<Problem>) {
 
 struct Lexer<'t> {
     text: &'t str,
+    offset: usize,
     at: usize,
     /// How many `{` are open: inside, a line does not end.
     braces: usize,
@@ -64,16 +68,20 @@ impl Lexer<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    fn since(&self, start: usize) -> Span {
+        let of_file = |at: usize| self.offset.saturating_add(at);
+        Span::new(of_file(start), of_file(self.at))
+    }
+
     /// Adds a token that began at `start` and ends here.
     fn push(&mut self, kind: Kind, start: usize) {
-        let span = Span::new(start, self.at);
+        let span = self.since(start);
         self.tokens.push(Token { kind, span });
     }
 
     fn problem(&mut self, message: String, help: &str, start: usize) {
         if self.problems.len() < TOLD {
-            self.problems
-                .push(Problem::new(message, Span::new(start, self.at)).help(help));
+            self.problems.push(Problem::new(message, self.since(start)).help(help));
         }
     }
 
@@ -229,7 +237,7 @@ mod tests {
     use super::*;
 
     fn kinds(text: &str) -> Vec<Kind> {
-        let (tokens, problems) = tokens(text);
+        let (tokens, problems) = tokens(text, 0);
         assert!(problems.is_empty(), "{problems:?}");
         tokens.into_iter().map(|token| token.kind).collect()
     }
@@ -289,7 +297,7 @@ mod tests {
             "\u{e9}",
             "$",
         ] {
-            assert_eq!(tokens(text).1.len(), 1, "{text}");
+            assert_eq!(tokens(text, 0).1.len(), 1, "{text}");
         }
     }
 }

@@ -90,26 +90,37 @@ pub struct VerdictLine {
 
 /// Reads one line of expectation; a comment after it is skipped.
 ///
+/// `offset` is where the line begins in its file: every [`Span`] in the result counts from the start of the file.
+///
 /// # Errors
-/// What is wrong with the text.
-pub fn parse_verdict_line(text: &str) -> Result<VerdictLine, Problems> {
-    whole("<line>", text, |parser| parser.only(Parser::verdict_line))
+/// What is wrong with the line.
+pub fn parse_verdict_line(text: &str, offset: usize) -> Result<VerdictLine, Vec<Problem>> {
+    read(text, offset, |parser| parser.only(Parser::verdict_line))
 }
 
-/// Runs a reader over a text and gathers what is wrong with it.
-fn whole<T>(name: &str, text: &str, read: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Problems> {
+/// Runs a reader over a text that is all there is, and gathers what is wrong with it.
+fn whole<T>(name: &str, text: &str, reader: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Problems> {
+    read(text, 0, reader).map_err(|problems| {
+        // A text too long to read is too long to show.
+        let shown = if text.len() > LONGEST { "" } else { text };
+        Problems::new(name, shown, problems)
+    })
+}
+
+/// Runs a reader over a text that begins at `offset` of a file.
+fn read<T>(text: &str, offset: usize, reader: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Vec<Problem>> {
     if text.len() > LONGEST {
         let message = format!("the text has {} bytes; at most {LONGEST} are read", text.len());
-        return Err(Problems::new(name, "", vec![Problem::new(message, Span::default())]));
+        return Err(vec![Problem::new(message, Span::new(offset, offset))]);
     }
-    let mut parser = Parser::new(text);
-    let value = read(&mut parser);
+    let mut parser = Parser::new(text, offset);
+    let value = reader(&mut parser);
     let mut problems = parser.problems;
     problems.sort_by_key(|problem| problem.span.start);
     problems.truncate(TOLD);
     match value {
         Some(value) if problems.is_empty() => Ok(value),
-        _ => Err(Problems::new(name, text, problems)),
+        _ => Err(problems),
     }
 }
 
@@ -128,8 +139,8 @@ struct Parser {
 }
 
 impl Parser {
-    fn new(text: &str) -> Self {
-        let (tokens, problems) = lex::tokens(text);
+    fn new(text: &str, offset: usize) -> Self {
+        let (tokens, problems) = lex::tokens(text, offset);
         Self {
             tokens,
             at: 0,
