@@ -16,6 +16,8 @@
 //! | from each point of a filter to the next ones | `points`, `run`, `switch` |
 //! | does an edge stand for what the instructions say? | `agree` |
 //! | does the claim hold for the edges? | `claim`, `relation` |
+//! | or: what would make the claim false, as clauses | `circuit`, [`formula`](crate::formula()) |
+//! | and a derivation of the empty clause from them | `refutation` |
 //! | all of this in bounded time and memory | `budget` |
 
 #![no_std]
@@ -27,12 +29,15 @@ extern crate alloc;
 mod agree;
 mod budget;
 mod bytes;
+mod circuit;
 mod claim;
 mod class;
 mod diagram;
 mod format;
+mod formula;
 mod points;
 mod program;
+mod refutation;
 mod rejected;
 mod relation;
 mod run;
@@ -41,7 +46,9 @@ mod value;
 
 use alloc::vec::Vec;
 
+pub use circuit::Literal;
 pub use format::{Claim, Machine, Op, Region, Relation, Set, Shift, Statement, View, Way, statement};
+pub use formula::Formula;
 pub use rejected::{Kind, Rejected};
 
 use bytes::Reader;
@@ -59,6 +66,26 @@ use format::Method;
 pub fn check(file: &[u8], chains: &[&[&[u8]]]) -> Result<Statement, Rejected> {
     let r = &mut Reader::new(file);
     let (method, statement) = format::head(r)?;
+    let programs = programs(&statement, chains)?;
+    let filters = chains.iter().flat_map(|chain| chain.iter());
+    let bytes = filters.fold(file.len(), |sum, filter| sum.saturating_add(filter.len()));
+    match method {
+        Method::Diagram => claim::check(r, &statement, &programs, bytes)?,
+        Method::Refutation => refutation::check(r, &Formula::new(&statement, &programs)?, bytes)?,
+    }
+    Ok(statement)
+}
+
+/// What would make a statement false about these filters, as the clauses that a refutation refutes.
+///
+/// # Errors
+/// The filters do not have the shape of the statement or are none, or the claim cannot be refuted this way.
+pub fn formula(statement: &Statement, chains: &[&[&[u8]]]) -> Result<Formula, Rejected> {
+    Formula::new(statement, &programs(statement, chains)?)
+}
+
+/// Decodes the filters, if there are as many and as long ones as stated.
+fn programs(statement: &Statement, chains: &[&[&[u8]]]) -> Result<Vec<Vec<Vec<program::Insn>>>, Rejected> {
     let given = chains.iter().map(|chain| chain.len());
     if !given.eq(statement.shape.iter().map(Vec::len)) {
         return Err(Rejected::wrong("the proof is about another number of filters"));
@@ -69,11 +96,5 @@ pub fn check(file: &[u8], chains: &[&[&[u8]]]) -> Result<Statement, Rejected> {
         let decoded = filters.map(|(filter, &length)| program::decode(filter, length, &statement.machine));
         programs.push(decoded.collect::<Result<Vec<_>, _>>()?);
     }
-    let filters = chains.iter().flat_map(|chain| chain.iter());
-    let bytes = filters.fold(file.len(), |sum, filter| sum.saturating_add(filter.len()));
-    match method {
-        Method::Diagram => claim::check(r, &statement, &programs, bytes)?,
-        Method::Refutation => return Err(Rejected::unsupported("refutations")),
-    }
-    Ok(statement)
+    Ok(programs)
 }
