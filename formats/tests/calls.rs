@@ -1,5 +1,14 @@
 //! Calls in words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use callproof_abi::Abi;
 use callproof_formats::call::{STRING, parse, print};
 use callproof_vm::SeccompData;

@@ -1,5 +1,14 @@
 //! Filters of real programs, when they are at hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,15 @@
 //! Every error: what it says, which bytes it points at, and what it advises.
 
-use std::fmt::Write as _;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
+use core::fmt::Write as _;
 
 use callproof_abi::Abi;
 use callproof_formats::{Format, ReadError, ReadOptions, call};

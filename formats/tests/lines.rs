@@ -1,5 +1,14 @@
 //! Batches and vectors.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use std::time::Instant;
 
 use callproof_formats::batch::{BatchError, Rejection, Request, Response};

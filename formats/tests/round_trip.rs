@@ -1,5 +1,14 @@
 //! Every format carries every program.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use callproof_formats::{Format, MAX_INSNS, Problem, ReadOptions, WriteOptions, detect, write};
 use callproof_vm::{Endian, Insn, isa};
 use proptest::collection::vec;

@@ -1,5 +1,14 @@
 //! What each writer writes, and what each reader takes beyond that.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and may speak"
+)]
+
 use callproof_abi::Abi;
 use callproof_formats::{Format, Program, ReadError, ReadOptions, WriteOptions, write};
 use callproof_vm::{Endian, Insn, isa};

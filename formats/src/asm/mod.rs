@@ -11,4 +11,4 @@ mod write;
 
 pub(crate) use labels::{Labels, Slot};
 pub(crate) use read::{insn_fields, is_mnemonic, looks, read};
-pub(crate) use write::{expressible, targets, write};
+pub(crate) use write::{expressible, note, targets, write};

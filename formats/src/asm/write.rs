@@ -18,13 +18,26 @@ pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
             _ => String::new(),
         };
         let line = instruction(*insn, pc, program.len());
-        let note = notes.and_then(|notes| notes.get(pc)).filter(|note| !note.is_empty());
-        let _ = match note {
+        let _ = match note(*insn, pc, program.len(), notes) {
             Some(note) => writeln!(text, "{label:<8}{line:<NOTES_AT$} ; {note}"),
             None => writeln!(text, "{label:<8}{line}"),
         };
     }
     text
+}
+
+/// The note of an instruction. A directive's note also says what its known opcode does, which its numbers do not.
+pub(crate) fn note(insn: Insn, pc: usize, len: usize, notes: Option<&[String]>) -> Option<String> {
+    let note = notes?.get(pc)?.as_str();
+    let meaning = lookup(insn.code)
+        .filter(|_| !expressible(insn, pc, len))
+        .map(|_| insn.at(pc).to_string());
+    match (meaning, note) {
+        (Some(meaning), "") => Some(meaning),
+        (Some(meaning), note) => Some(format!("{meaning}; {note}")),
+        (None, "") => None,
+        (None, note) => Some(note.to_owned()),
+    }
 }
 
 fn instruction(insn: Insn, pc: usize, len: usize) -> String {

@@ -6,7 +6,7 @@ use callproof_vm::Insn;
 use callproof_vm::isa::{Alu, Cond, Op, Size, Src, decode};
 
 use super::{ALU, TESTS, WORDS};
-use crate::asm::{expressible, targets};
+use crate::asm::{expressible, note, targets};
 use crate::table::returned;
 
 /// The column at which notes begin, counted from the statement.
@@ -24,8 +24,7 @@ pub(crate) fn write(program: &[Insn], notes: Option<&[String]>) -> String {
         let Insn { code, jt, jf, k } = *insn;
         let line = statement(*insn, pc, &label).filter(|_| expressible(*insn, pc, program.len()));
         let line = line.unwrap_or_else(|| format!(".insn {code:#06x}, {jt}, {jf}, {k:#x}"));
-        let note = notes.and_then(|notes| notes.get(pc)).filter(|note| !note.is_empty());
-        let _ = match note {
+        let _ = match note(*insn, pc, program.len(), notes) {
             Some(note) => writeln!(text, "  {line:<NOTES_AT$} # {note}"),
             None => writeln!(text, "  {line}"),
         };
