@@ -37,7 +37,8 @@ Examples:
   callproof eval oldest.bpf newest.bpf '435(0, 88)'
   callproof eval --batch requests.jsonl > answers.jsonl
 
-Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch, 0 when every line was answered.";
+Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch, with 0 when every line was \
+answered.";
 
 /// `callproof asm --help`
 pub(super) const ASM: &str = "\
@@ -93,5 +94,5 @@ Examples:
   callproof kernel diff --programs 100000 --seed 1
   callproof kernel diff --time 60
 
-Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a
+Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a \
 file), and with 4 when this kernel does not let this process install filters.";

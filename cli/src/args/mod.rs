@@ -56,8 +56,8 @@ pub(crate) struct Global {
     /// Kernel release to emulate [default: the newest known]
     #[arg(long, global = true, value_name = "X.Y")]
     pub(crate) kernel: Option<Kernel>,
-    /// Format of every FILTER, instead of detecting it
-    #[arg(long, global = true, value_name = "FORMAT")]
+    /// Format of every FILTER, instead of detecting it; `callproof convert --help` lists them
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = values::format(), hide_possible_values = true)]
     pub(crate) input_format: Option<Format>,
     /// Byte order of the machine and of raw filters [default: the ABI's]
     #[arg(long, global = true, value_name = "ORDER")]
@@ -155,7 +155,7 @@ pub(crate) struct Asm {
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
     /// Format to write
-    #[arg(long, value_name = "FORMAT", default_value = "raw")]
+    #[arg(long, value_name = "FORMAT", default_value = "raw", value_parser = values::format())]
     pub(crate) to: Format,
     /// File to write to, instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -170,7 +170,7 @@ pub(crate) struct Convert {
     #[arg(value_name = "FILTER")]
     pub(crate) filter: String,
     /// Format to write
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = values::format())]
     pub(crate) to: Format,
     /// Add what each instruction is about as comments, in formats that have comments
     #[arg(long)]
@@ -191,7 +191,7 @@ pub(crate) struct Dump {
     #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
     pub(crate) exec: Option<Vec<String>>,
     /// Format to write
-    #[arg(long, value_name = "FORMAT", default_value = "asm")]
+    #[arg(long, value_name = "FORMAT", default_value = "asm", value_parser = values::format())]
     pub(crate) to: Format,
     /// Add what each instruction is about as comments, in formats that have comments
     #[arg(long)]

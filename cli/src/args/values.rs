@@ -4,9 +4,10 @@ use core::str::FromStr;
 use std::path::PathBuf;
 
 use callproof_abi::Abi;
+use callproof_formats::Format;
 use callproof_vm::{Endian, ShiftByX};
 use clap::ValueEnum;
-use clap::builder::RangedI64ValueParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 
 /// One item of `--arch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,14 @@ impl From<ShiftArg> for ShiftByX {
             ShiftArg::SixBitZero => Self::SixBitZero,
         }
     }
+}
+
+/// A format of filters, by its name.
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    let values = Format::ALL
+        .iter()
+        .map(|format| PossibleValue::new(format.name()).help(format.doc()));
+    PossibleValuesParser::new(values).try_map(|name| Format::from_name(&name))
 }
 
 /// A number of threads or worker processes.
