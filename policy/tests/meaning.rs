@@ -36,6 +36,14 @@ const ABIS: &[Abi] = &[
 /// Calls with at least three arguments of several widths.
 const CALLS: &[&str] = &["ioctl", "openat", "lseek", "socket", "sendmsg", "mount", "*at", "prctl"];
 
+/// Views, and the greatest value that fits in any of their widths.
+const VIEWS: &[(View, u64)] = &[
+    (View::Kernel, 0xffff),
+    (View::Raw, u64::MAX),
+    (View::Lo, 0xffff_ffff),
+    (View::Hi, 0xffff_ffff),
+];
+
 // ---- values that fit every width they are compared in ----
 
 fn value_below(most: u64) -> BoxedStrategy<Value> {
@@ -72,16 +80,10 @@ fn check(most: u64) -> impl Strategy<Value = Check> {
     ]
 }
 
-fn arg_test() -> impl Strategy<Value = ArgTest> {
+fn arg_test(views: &'static [(View, u64)]) -> impl Strategy<Value = ArgTest> {
     let subject =
         prop_oneof![3 => Just(Subject::Here), 2 => (0_u8..2).prop_map(Subject::Index), 1 => Just(Subject::Ip)];
-    let views = [
-        (View::Kernel, 0xffff),
-        (View::Raw, u64::MAX),
-        (View::Lo, 0xffff_ffff),
-        (View::Hi, 0xffff_ffff),
-    ];
-    let viewed = select(views.to_vec()).prop_flat_map(|(view, most)| (Just(view), check(most)));
+    let viewed = select(views).prop_flat_map(|(view, most)| (Just(view), check(most)));
     (subject, viewed).prop_map(|(subject, (view, check))| ArgTest {
         subject,
         view,
@@ -90,8 +92,8 @@ fn arg_test() -> impl Strategy<Value = ArgTest> {
     })
 }
 
-fn cond() -> impl Strategy<Value = Cond> {
-    arg_test().prop_map(Cond::Test).prop_recursive(2, 6, 3, |inner| {
+fn cond(views: &'static [(View, u64)]) -> impl Strategy<Value = Cond> {
+    arg_test(views).prop_map(Cond::Test).prop_recursive(2, 6, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|cond| Cond::Not(Box::new(cond))),
             vec(inner.clone(), 2..4).prop_map(Cond::All),
@@ -101,7 +103,7 @@ fn cond() -> impl Strategy<Value = Cond> {
 }
 
 fn pattern() -> impl Strategy<Value = CallPattern> {
-    let with_args = (select(CALLS), vec(option::of(cond()), 0..3));
+    let with_args = (select(CALLS), vec(option::of(cond(VIEWS)), 0..3));
     let named = with_args.prop_map(|(name, args)| CallPattern {
         args,
         ..CallPattern::named(name)
@@ -114,7 +116,12 @@ fn pattern() -> impl Strategy<Value = CallPattern> {
         Selector::Range(10, 300),
         Selector::Range(0x3fff_ffff, 0x4000_0002),
     ]);
-    prop_oneof![4 => named, 1 => open.prop_map(CallPattern::new)]
+    // Calls that differ in what the kernel reads: their registers alone can be spoken of.
+    let open = (open, vec(option::of(cond(&VIEWS[1..])), 0..3)).prop_map(|(selector, args)| CallPattern {
+        args,
+        ..CallPattern::new(selector)
+    });
+    prop_oneof![2 => named, 1 => open]
 }
 
 fn predicate() -> impl Strategy<Value = Predicate> {
@@ -159,13 +166,12 @@ fn pattern_means(pattern: &CallPattern, call: &SeccompData, abi: Option<Abi>) ->
     };
     let args = pattern.args.iter().enumerate();
     selected
-        && args.into_iter().all(|(at, cond)| {
-            cond.as_ref()
-                .is_none_or(|cond| cond_means(cond, at, call, known.unwrap()))
-        })
+        && args
+            .into_iter()
+            .all(|(at, cond)| cond.as_ref().is_none_or(|cond| cond_means(cond, at, call, known)))
 }
 
-fn cond_means(cond: &Cond, at: usize, call: &SeccompData, known: Syscall) -> bool {
+fn cond_means(cond: &Cond, at: usize, call: &SeccompData, known: Option<Syscall>) -> bool {
     match cond {
         Cond::Test(test) => test_means(test, at, call, known),
         Cond::Not(inner) => !cond_means(inner, at, call, known),
@@ -174,7 +180,7 @@ fn cond_means(cond: &Cond, at: usize, call: &SeccompData, known: Syscall) -> boo
     }
 }
 
-fn test_means(test: &ArgTest, at: usize, call: &SeccompData, known: Syscall) -> bool {
+fn test_means(test: &ArgTest, at: usize, call: &SeccompData, known: Option<Syscall>) -> bool {
     let (register, width) = match test.subject {
         Subject::Here => (call.args[at], read_bits(known, at)),
         Subject::Index(at) => (call.args[usize::from(at)], read_bits(known, usize::from(at))),
@@ -206,11 +212,11 @@ fn test_means(test: &ArgTest, at: usize, call: &SeccompData, known: Syscall) -> 
     }
 }
 
-fn read_bits(known: Syscall, at: usize) -> u32 {
-    known.prototype().unwrap().args[at]
-        .width(known.abi)
-        .bits
-        .min(known.abi.register_bits())
+fn read_bits(known: Option<Syscall>, at: usize) -> u32 {
+    let Some(known) = known else { return 64 };
+    let args = known.prototype().map_or(&[][..], |prototype| prototype.args);
+    args.get(at)
+        .map_or(64, |arg| arg.width(known.abi).bits.min(known.abi.register_bits()))
 }
 
 fn number_of(value: &Value, width: u32) -> i128 {
