@@ -3,6 +3,7 @@
 use callproof_vm::{Kernel, SeccompData, combine};
 
 use crate::diagram::{Arena, Bits, Build, Diagram, Leaves, Plan, Ref, Words, above, boolean};
+use crate::fault::{Fault, planted};
 use crate::graph::{Edge, Graph, Kind, NodeId};
 use crate::limits::{Limit, Undecided};
 use crate::space::Space;
@@ -74,7 +75,12 @@ impl Space {
             combined = Some(match combined {
                 None => older,
                 Some(newer) => {
-                    let mut both = |newer, older| combine([(1, newer), (0, older)], kernel).value;
+                    let mut both = |newer, older| {
+                        if planted(Fault::OldestWinsTies) {
+                            return combine([(0, older), (1, newer)], kernel).value;
+                        }
+                        combine([(1, newer), (0, older)], kernel).value
+                    };
                     let op = self.arena.own_op();
                     self.arena.apply(op, newer, older, &mut both)?
                 }

@@ -6,6 +6,7 @@ mod compare;
 mod cost;
 mod decision;
 mod diagram;
+mod fault;
 mod function;
 mod graph;
 mod limits;

@@ -2,6 +2,7 @@
 
 use callproof_vm::isa::{Alu, Cond};
 
+use crate::fault::{Fault, planted};
 use crate::value::{Expr, Exprs, Field, Value, unslide};
 
 /// How two numbers are compared. `a >= b` is `a > b - 1` or not `b > a`; `a & b` is compared with 0.
@@ -72,6 +73,7 @@ pub(crate) fn normalise(cond: Cond, left: Value, right: Value, exprs: &mut Exprs
         }
         (Cond::Jeq, _, Value::Const(k)) => equal(left, k, exprs),
         (Cond::Jeq, Value::Const(k), _) => equal(right, k, exprs),
+        (Cond::Jgt, _, Value::Const(k)) if planted(Fault::FlippedComparison) => negated(above(left, k)),
         (Cond::Jgt, _, Value::Const(k)) => above(left, k),
         (Cond::Jge, _, Value::Const(k)) => match k.checked_sub(1) {
             Some(below) => above(left, below),

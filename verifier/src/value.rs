@@ -7,6 +7,7 @@
 use callproof_vm::ShiftByX;
 use callproof_vm::isa::Alu;
 
+use crate::fault::{Fault, planted};
 use crate::table::{Found, Index, mix};
 
 /// A 32-bit function of the input words.
@@ -117,7 +118,11 @@ impl Exprs {
             all: Vec::new(),
             words: Vec::new(),
             index: Index::new(4),
-            shift,
+            shift: if planted(Fault::SaturatingShift) {
+                ShiftByX::Arm8
+            } else {
+                shift
+            },
         }
     }
 

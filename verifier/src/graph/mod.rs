@@ -9,6 +9,7 @@ mod state;
 use callproof_vm::isa::{Alu, Op, Src};
 use callproof_vm::{Filter, Insn, ShiftByX};
 
+use crate::fault::{Fault, planted};
 use crate::limits::{Engine, Limit, Limits, Undecided};
 use crate::live::{Live, liveness};
 use crate::table::{Found, Index, mix};
@@ -247,7 +248,7 @@ impl<'p> Builder<'p> {
         let Some(first) = self.at_pc.get(pc).copied().flatten() else {
             return self.add(pc, state, kind);
         };
-        if self.graph.state(first) == state {
+        if self.graph.state(first) == state || planted(Fault::ForgottenJoin) {
             return Ok(first);
         }
         let graph = &self.graph;

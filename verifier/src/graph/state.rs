@@ -4,6 +4,7 @@ use callproof_vm::Insn;
 use callproof_vm::ShiftByX;
 use callproof_vm::isa::{Alu, Op, Size, Src};
 
+use crate::fault::{Fault, planted};
 use crate::live::{A, CELLS, Live, X};
 use crate::table::{Found, Index, mix};
 use crate::test::{Normal, Test, normalise};
@@ -203,6 +204,9 @@ impl Symbols {
         match op {
             Op::LdImm => state.a = Value::Const(k),
             Op::LdxImm => state.x = Value::Const(k),
+            Op::LdAbs(Size::Word) if planted(Fault::IgnoredHighHalf) && k % 8 == 4 && k > 16 => {
+                state.a = Value::Const(0);
+            }
             Op::LdAbs(Size::Word) => state.a = word(k),
             Op::LdLen => state.a = Value::Const(64),
             Op::LdxLen => state.x = Value::Const(64),
