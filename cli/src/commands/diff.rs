@@ -48,6 +48,10 @@ pub(crate) struct Diff {
     pub(crate) opcodes: usize,
     /// Programs that could not be compared, by reason
     pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Why admission was not compared; the emulator was believed then
+    pub(crate) admission_missing: Option<String>,
+    /// What went wrong with programs that should have been compared: the campaign has a hole
+    pub(crate) failures: Vec<String>,
     pub(crate) mismatches: Vec<Found>,
     /// The seconds it took
     pub(crate) seconds: f64,
@@ -129,6 +133,8 @@ impl Diff {
             by_arch: report.by_arch.iter().map(|(key, count)| (arch(key), *count)).collect(),
             opcodes: report.by_opcode.len(),
             skipped: report.skipped.clone(),
+            admission_missing: report.admission_missing.as_ref().map(ToString::to_string),
+            failures: report.failures.values().map(ToString::to_string).collect(),
             mismatches: report.mismatches.iter().map(found).collect(),
             seconds: report.elapsed.as_secs_f64(),
             kernel: release(),
@@ -136,10 +142,10 @@ impl Diff {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        if self.mismatches.is_empty() {
-            Exit::Success
-        } else {
-            Exit::Disagreement
+        match (self.mismatches.is_empty(), self.failures.is_empty()) {
+            (false, _) => Exit::Disagreement,
+            (true, false) => Exit::Environment,
+            (true, true) => Exit::Success,
         }
     }
 

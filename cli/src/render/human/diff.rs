@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use super::super::style::{BAD, GOOD, NAME, paint};
+use super::super::style::{BAD, GOOD, NAME, OPEN, paint};
 use crate::commands::diff::{Diff, Found};
 
 pub(super) fn text(diff: &Diff) -> String {
@@ -16,7 +16,10 @@ pub(super) fn text(diff: &Diff) -> String {
         "{verdict} in {} programs and {} evaluations on Linux {} (seed {}, {:.1} s)\n",
         diff.programs, diff.evaluations, diff.kernel, diff.seed, diff.seconds
     );
-    let admissions = format!("{} installed, {} refused", diff.admitted, diff.refused);
+    let admissions = match &diff.admission_missing {
+        None => format!("{} installed, {} refused", diff.admitted, diff.refused),
+        Some(why) => format!("not compared: {why}"),
+    };
     for (name, value) in [
         ("admissions", admissions),
         ("results", counts(&diff.by_action)),
