@@ -29,6 +29,13 @@ pub(super) fn text(diff: &Diff) -> String {
     ] {
         let _ = writeln!(text, "  {name:<10} {value}");
     }
+    for failure in &diff.failures {
+        let _ = writeln!(
+            text,
+            "{}: some programs could not be compared: {failure}",
+            paint(OPEN, "incomplete")
+        );
+    }
     diff.mismatches
         .iter()
         .for_each(|found| write_mismatch(&mut text, found));
