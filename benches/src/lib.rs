@@ -12,6 +12,11 @@
 
 use callproof_vm::{Insn, SeccompData};
 
+/// The README's program is a test. It stands here because no published crate may reach outside its folder.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
+
 /// The audit word of x86-64.
 pub const X86_64: u32 = 0xc000_003e;
 const I386: u32 = 0x4000_0003;

@@ -1,4 +1,5 @@
-//! What the command prints: the pages under `tests/cmd`, and every console block of docs/CLI.md.
+//! What the command prints: the pages under `tests/cmd`, and every console block of
+//! docs/CLI.md and of the README.
 //!
 //! `TRYCMD=overwrite cargo test -p callproof-cli --test cmd` writes what is printed now; read the difference like code.
 
@@ -14,5 +15,6 @@ fn the_command_prints_what_the_pages_say() {
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .case(package.join("tests/cmd/*.trycmd"))
-        .case(root.join("docs/CLI.md"));
+        .case(root.join("docs/CLI.md"))
+        .case(root.join("README.md"));
 }
