@@ -184,8 +184,20 @@ impl Proof {
 
     /// Writes the nodes, the last variables first, and tells their numbers.
     fn nodes(&self, out: &mut Vec<u8>, terminals: u32, weighted: bool) -> HashMap<u32, u32> {
-        let mut order: Vec<u32> = (0..self.table.nodes.len() as u32).collect();
         let node = |n: u32| self.table.nodes[n as usize];
+        // Only what somebody refers to.
+        let mut used = vec![false; self.table.nodes.len()];
+        let points = self.points.iter().flatten().flatten().map(|point| point.edge.id);
+        let combined = self.combined.iter().flatten().map(|edge| edge.id);
+        let mut open: Vec<u32> = points.chain(combined).chain(self.regions.iter().copied()).collect();
+        while let Some(id) = open.pop() {
+            if id >= NODES && !std::mem::replace(&mut used[(id - NODES) as usize], true) {
+                open.extend([node(id - NODES).low, node(id - NODES).high]);
+            }
+        }
+        let mut order: Vec<u32> = (0..self.table.nodes.len() as u32)
+            .filter(|&n| used[n as usize])
+            .collect();
         order.sort_by_key(|&n| std::cmp::Reverse(node(n).var));
         let mut runs: Vec<Vec<u32>> = Vec::new();
         for n in order {
