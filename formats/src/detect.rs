@@ -77,15 +77,19 @@ fn choose(fits: Vec<Format>, bytes: &[u8], options: &ReadOptions<'_>) -> Result<
     } else {
         fits
     };
+    let extension = options.path.and_then(extension).unwrap_or_default();
+    let named = |format: &&Format| format.extensions().contains(&extension);
     match fits.as_slice() {
-        [] => Err(unknown("it has the look of none")),
+        // The path says what it was meant to be, and that format's reader can say what is wrong with it.
+        [] => Format::ALL
+            .iter()
+            .find(named)
+            .copied()
+            .ok_or_else(|| unknown("it looks like none of them")),
         [format] => Ok(*format),
         _ => {
-            let extension = options.path.and_then(extension).unwrap_or_default();
-            let hinted = fits.iter().find(|format| format.extensions().contains(&extension));
-            hinted
-                .copied()
-                .ok_or_else(|| ReadError::whole(Problem::AmbiguousFormat { fits }))
+            let hinted = fits.iter().find(named).copied();
+            hinted.ok_or_else(|| ReadError::whole(Problem::AmbiguousFormat { fits }))
         }
     }
 }
@@ -167,4 +171,17 @@ fn looks_c(text: &str) -> bool {
     };
     let named = words.iter().any(|word| text.contains(word)) || text.trim_start().strip_prefix('{').is_some_and(row);
     named && !text.lines().any(|line| strace::installing_call(line).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_names_the_reader_of_what_looks_like_nothing() {
+        let cut = b"\x01\x02\x03";
+        assert_eq!(detect(cut, Some("filter.bpf")).ok(), Some(Format::Raw));
+        assert!(detect(cut, Some("filter")).is_err());
+        assert!(detect(cut, None).is_err());
+    }
 }

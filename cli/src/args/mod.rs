@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use callproof_formats::Format;
 use callproof_vm::Kernel;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -182,13 +182,15 @@ pub(crate) struct Convert {
 
 /// `dump`
 #[derive(Args, Debug)]
-#[command(after_help = examples::DUMP)]
+#[command(after_help = examples::DUMP, group = ArgGroup::new("source").required(true))]
 pub(crate) struct Dump {
     /// Process (or thread) whose installed filters are read
-    #[arg(long, value_name = "N", required_unless_present = "exec", conflicts_with = "exec")]
+    #[arg(long, value_name = "N", group = "source")]
     pub(crate) pid: Option<i32>,
     /// Command to run; every filter that it or its children install is recorded
-    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true)]
+    ///
+    /// Everything after it belongs to the command, so it comes last.
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true, group = "source")]
     pub(crate) exec: Option<Vec<String>>,
     /// Format to write
     #[arg(long, value_name = "FORMAT", default_value = "asm", value_parser = values::format())]
@@ -230,7 +232,7 @@ pub(crate) enum VectorsCommand {
 #[derive(Args, Debug)]
 pub(crate) struct Record {
     /// How many programs
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
     pub(crate) programs: u64,
     /// Where the stream of programs starts; equal seeds give equal programs
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -248,7 +250,7 @@ pub(crate) struct Record {
 #[command(after_help = examples::DIFF)]
 pub(crate) struct Diff {
     /// How many programs [default: 10000, or no limit with --time]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) programs: Option<u64>,
     /// Where the stream of programs starts; equal seeds give equal programs [default: from the clock]
     #[arg(long, value_name = "S")]
