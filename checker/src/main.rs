@@ -3,6 +3,8 @@
 //! The filters are raw arrays of `struct sock_filter`, in the order in which the proof speaks of them: the first chain
 //! from its oldest to its newest filter, then the second chain. Exit codes: 0 accepted, 1 rejected, 2 unreadable.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::process::ExitCode;
 
