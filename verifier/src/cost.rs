@@ -87,15 +87,29 @@ impl Space {
 
 fn of_filter(sums: &mut Sums<'_>, graph: &Graph) -> Result<Sum, Undecided> {
     let plan = Plan::new(graph);
-    let mut build = Build::new(sums, &plan);
-    for (id, _) in returns(graph) {
-        let own = graph.node(id).map_or(0, |node| node.steps);
+    let build = cost_build(sums, &plan)?;
+    Ok(cost_at_root(sums, graph, build.known()))
+}
+
+/// The instruction counts from each node of a filter on.
+pub(crate) fn cost_build<'p, 'g, 'a>(
+    sums: &mut Sums<'a>,
+    plan: &'p Plan<'g>,
+) -> Result<Build<'p, 'g, Sums<'a>>, Undecided> {
+    let mut build = Build::new(sums, plan);
+    for (id, _) in returns(plan.graph) {
+        let own = plan.graph.node(id).map_or(0, |node| node.steps);
         build.set(id, sums.plus(Sum::constant(0), own));
     }
     build.all(sums, &mut Straight)?;
+    Ok(build)
+}
+
+/// The instruction count of a whole filter.
+pub(crate) fn cost_at_root(sums: &Sums<'_>, graph: &Graph, known: &[Sum]) -> Sum {
     let root = graph.root();
-    let from_root = build.known().get(root.to.index()).copied().unwrap_or_default();
-    Ok(sums.plus(from_root, root.steps))
+    let from_root = known.get(root.to.index()).copied().unwrap_or_default();
+    sums.plus(from_root, root.steps)
 }
 
 impl Subject<'_> {

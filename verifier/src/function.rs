@@ -101,6 +101,15 @@ impl Space {
         }
     }
 
+    /// Every value that a function has for some call, in no order; `None` when they are too many to be listed.
+    #[must_use]
+    pub fn values(&self, function: &Function) -> Option<Vec<u32>> {
+        match &function.form {
+            Form::Whole(root) => Some(self.arena.leaves(*root)),
+            Form::Bits(_) => None,
+        }
+    }
+
     /// Number of nodes of one function.
     #[must_use]
     pub fn size(&self, function: &Function) -> usize {
@@ -112,9 +121,21 @@ impl Space {
 }
 
 /// One filter as one diagram.
-pub(crate) fn whole_filter(arena: &mut Arena, graph: &Graph, view: View, kernel: Kernel) -> Result<Ref, Undecided> {
+fn whole_filter(arena: &mut Arena, graph: &Graph, view: View, kernel: Kernel) -> Result<Ref, Undecided> {
     let plan = Plan::new(graph);
-    let mut build = Build::new(arena, &plan);
+    let build = whole_build(arena, &plan, view, kernel)?;
+    Ok(at_root(graph, build.known()))
+}
+
+/// The functions of a filter's nodes.
+pub(crate) fn whole_build<'p, 'g>(
+    arena: &mut Arena,
+    plan: &'p Plan<'g>,
+    view: View,
+    kernel: Kernel,
+) -> Result<Build<'p, 'g, Arena>, Undecided> {
+    let graph = plan.graph;
+    let mut build = Build::new(arena, plan);
     let mut last = (0, arena.constant(view.stand_in(0, kernel))?);
     let mut words = None;
     for (id, value) in returns(graph) {
@@ -133,7 +154,7 @@ pub(crate) fn whole_filter(arena: &mut Arena, graph: &Graph, view: View, kernel:
         build.set(id, leaf);
     }
     build.all(arena, &mut Straight)?;
-    Ok(at_root(graph, build.known()))
+    Ok(build)
 }
 
 /// The nodes that return, and what.

@@ -10,6 +10,8 @@ use crate::test::{Relation, Test, WordTest};
 #[derive(Debug)]
 pub(crate) struct Plan<'g> {
     pub(crate) graph: &'g Graph,
+    /// Nodes that are never part of a comparison of one word; may be short
+    apart: Vec<bool>,
     /// Nodes that more than one edge leads to
     joins: Vec<bool>,
     heads: Vec<bool>,
@@ -30,9 +32,15 @@ pub(crate) trait Leaves<D: Diagram> {
 
 impl<'g> Plan<'g> {
     pub(crate) fn new(graph: &'g Graph) -> Self {
+        Self::with_apart(graph, Vec::new())
+    }
+
+    /// A plan in which some nodes, given by their numbers, are never part of a comparison of one word.
+    pub(crate) fn with_apart(graph: &'g Graph, apart: Vec<bool>) -> Self {
         let count = graph.nodes().len();
         let mut plan = Self {
             graph,
+            apart,
             joins: vec![false; count],
             heads: vec![false; count],
         };
@@ -41,7 +49,7 @@ impl<'g> Plan<'g> {
             let Some((test, [yes, no])) = plan.test(id) else {
                 continue;
             };
-            let word = switchable(&test).map(|test| test.word);
+            let word = plan.comparing(id, &test).map(|test| test.word);
             for edge in [yes, no] {
                 let to = edge.to.index();
                 let again = entered
@@ -84,7 +92,21 @@ impl<'g> Plan<'g> {
 
     #[inline]
     fn switchable(&self, id: NodeId) -> Option<WordTest> {
-        switchable(&self.test(id)?.0)
+        self.comparing(id, &self.test(id)?.0)
+    }
+
+    /// The test of a node, if that compares one word.
+    #[inline]
+    fn comparing(&self, id: NodeId, test: &Test) -> Option<WordTest> {
+        match test {
+            Test::Word(test) if test.mask == u32::MAX && !self.is_apart(id) => Some(*test),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn is_apart(&self, id: NodeId) -> bool {
+        self.apart.get(id.index()).copied().unwrap_or(false)
     }
 
     /// The test of a node that carries on a comparison of this word.
@@ -94,15 +116,8 @@ impl<'g> Plan<'g> {
             return None;
         }
         let (test, edges) = self.test(id)?;
-        let test = switchable(&test).filter(|test| test.word == word)?;
+        let test = self.comparing(id, &test).filter(|test| test.word == word)?;
         Some((test, edges))
-    }
-}
-
-fn switchable(test: &Test) -> Option<WordTest> {
-    match test {
-        Test::Word(test) if test.mask == u32::MAX => Some(*test),
-        _ => None,
     }
 }
 
@@ -113,6 +128,8 @@ pub(crate) struct Build<'p, 'g, D: Diagram> {
     words: Words,
     /// The function of each node done so far
     known: Vec<D::Edge>,
+    /// Nodes that carry on a comparison and have a function of their own all the same
+    singled: Vec<NodeId>,
     partition: Partition<D::Edge>,
     /// Parts of a partition that are still to be followed
     waiting: Vec<(Way, Range)>,
@@ -124,6 +141,7 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
             plan,
             words: Words::new(plan.graph),
             known: vec![diagram.zero(); plan.graph.nodes().len()],
+            singled: Vec::new(),
             partition: Partition::new(),
             waiting: Vec::new(),
         }
@@ -134,6 +152,11 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         if let Some(known) = self.known.get_mut(id.index()) {
             *known = edge;
         }
+    }
+
+    /// Nodes that carry on a comparison and have a function of their own all the same.
+    pub(crate) fn singled(&self) -> &[NodeId] {
+        &self.singled
     }
 
     pub(crate) fn known(&self) -> &[D::Edge] {
@@ -158,7 +181,7 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         let Some((test, _)) = self.plan.test(id) else {
             return Ok(());
         };
-        if let Some(first) = switchable(&test) {
+        if let Some(first) = self.plan.comparing(id, &test) {
             self.collect(diagram, leaves, id, first)?;
             if let Some(edge) = switch(diagram, first.word, self.partition.pieces())? {
                 self.set(id, edge);
@@ -166,6 +189,7 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
             }
             for member in self.members(id, first.word).into_iter().rev() {
                 self.single(diagram, leaves, member)?;
+                self.singled.push(member);
             }
         }
         self.single(diagram, leaves, id)

@@ -19,6 +19,7 @@ use crate::test::WordTest;
 pub(crate) use arena::{Arena, Ref};
 pub(crate) use bits::{Bits, Words, above, boolean};
 pub(crate) use build::{Build, Leaves, Plan};
+pub(crate) use switch::{Partition, switch};
 
 /// A canonical diagram: equal functions have equal edges.
 pub(crate) trait Diagram {

@@ -21,6 +21,11 @@ impl Sum {
     pub(crate) const fn constant(base: i32) -> Self {
         Self { base, node: 0 }
     }
+
+    /// The number of its node.
+    pub(crate) const fn number(self) -> u32 {
+        self.node
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +163,13 @@ impl Sums<'_> {
         let best = low.max(high);
         memo.insert((node, within), best);
         Ok(best)
+    }
+
+    /// The first question of a function with what follows both answers; `None` when it asks nothing.
+    pub(crate) fn question(&self, of: Sum) -> Option<(Var, Sum, Sum)> {
+        let var = self.var(of);
+        let (low, high) = self.split(of, var);
+        (var != TERMINAL).then_some((var, low, high))
     }
 
     /// The value for an input.

@@ -84,7 +84,16 @@ impl Graph {
     /// # Errors
     /// [`Undecided`] when the filter has more states than the limits allow.
     pub fn build(filter: &Filter<'_>, shift: ShiftByX, limits: &Limits) -> Result<Self, Undecided> {
-        let mut builder = Builder::new(filter.program(), shift, limits);
+        Self::from_symbols(filter, Symbols::new(shift, true), limits)
+    }
+
+    /// As [`build`](Self::build), but with a node for every test of words, even if all words pass it.
+    pub(crate) fn with_every_test(filter: &Filter<'_>, shift: ShiftByX, limits: &Limits) -> Result<Self, Undecided> {
+        Self::from_symbols(filter, Symbols::new(shift, false), limits)
+    }
+
+    fn from_symbols(filter: &Filter<'_>, symbols: Symbols, limits: &Limits) -> Result<Self, Undecided> {
+        let mut builder = Builder::new(filter.program(), symbols, limits);
         builder.graph.root = builder.arrive(0, State::START)?;
         for pc in 0..builder.program.len() {
             let mut next = builder.at_pc.get(pc).copied().flatten();
@@ -197,7 +206,7 @@ const PENDING: Edge = Edge {
 };
 
 impl<'p> Builder<'p> {
-    fn new(program: &'p [Insn], shift: ShiftByX, limits: &Limits) -> Self {
+    fn new(program: &'p [Insn], symbols: Symbols, limits: &Limits) -> Self {
         let room = program.len();
         Self {
             program,
@@ -207,7 +216,7 @@ impl<'p> Builder<'p> {
                 order: Vec::with_capacity(room),
                 root: PENDING,
                 states: Vec::with_capacity(room),
-                symbols: Symbols::new(shift),
+                symbols,
             },
             at_pc: vec![None; room],
             sibling: Vec::with_capacity(room),

@@ -7,7 +7,7 @@ use callproof_vm::isa::{Alu, Op, Size, Src};
 use crate::fault::{Fault, planted};
 use crate::live::{A, CELLS, Live, X};
 use crate::table::{Found, Index, mix};
-use crate::test::{Normal, Test, normalise};
+use crate::test::{Normal, Relation, Test, WordTest, normalise};
 use crate::value::{Exprs, Field, Value};
 
 /// What the registers and the scratch memory hold.
@@ -33,6 +33,8 @@ type Cells = [Value; 16];
 #[derive(Clone, Debug)]
 pub(crate) struct Symbols {
     pub(crate) exprs: Exprs,
+    /// Whether tests of words are passed over when every word passes them, or none
+    folds: bool,
     cells: Vec<Cells>,
     index: Index,
 }
@@ -70,9 +72,10 @@ impl Visitor for () {
 }
 
 impl Symbols {
-    pub(crate) fn new(shift: ShiftByX) -> Self {
+    pub(crate) fn new(shift: ShiftByX, folds: bool) -> Self {
         Self {
             exprs: Exprs::new(shift),
+            folds,
             cells: vec![[Value::Const(0); 16]],
             index: Index::new(2),
         }
@@ -102,7 +105,7 @@ impl Symbols {
         if live & CELLS == 0 {
             return 0;
         }
-        let mut cells = self.cells(number);
+        let mut cells = self.all_cells(number);
         for (cell, value) in cells.iter_mut().enumerate() {
             if live >> (cell + 2) & 1 == 0 {
                 *value = Value::Const(0);
@@ -111,7 +114,8 @@ impl Symbols {
         self.intern(cells)
     }
 
-    fn cells(&self, number: u32) -> Cells {
+    /// What the scratch cells of a memory hold.
+    pub(crate) fn all_cells(&self, number: u32) -> Cells {
         let cells = self.cells.get(number as usize).copied();
         cells.unwrap_or([Value::Const(0); 16])
     }
@@ -123,7 +127,7 @@ impl Symbols {
     }
 
     fn store(&mut self, number: u32, cell: u32, value: Value) -> u32 {
-        let mut cells = self.cells(number);
+        let mut cells = self.all_cells(number);
         if let Some(slot) = cells.get_mut(cell as usize) {
             *slot = value;
         }
@@ -173,6 +177,9 @@ impl Symbols {
                     let right = if src == Src::X { state.x } else { Value::Const(insn.k) };
                     match normalise(cond, state.a, right, &mut self.exprs) {
                         Normal::Test(test, swap) => return arrive(pc, state, steps, Stop::Test(test, swap)),
+                        Normal::Known(holds) if !self.folds && !is_constant(state.a, right) => {
+                            return arrive(pc, state, steps, Stop::Test(ALWAYS, !holds));
+                        }
                         Normal::Known(holds) => {
                             known = Some(holds);
                             u32::from(if holds { insn.jt } else { insn.jf })
@@ -224,6 +231,18 @@ impl Symbols {
             Op::LdAbs(_) | Op::LdInd(_) | Op::LdxMsh => {}
         }
     }
+}
+
+/// A test that every word passes.
+const ALWAYS: Test = Test::Word(WordTest {
+    word: 0,
+    relation: Relation::Equal,
+    mask: 0,
+    value: 0,
+});
+
+const fn is_constant(a: Value, b: Value) -> bool {
+    matches!((a, b), (Value::Const(_), Value::Const(_)))
 }
 
 const fn arrive(pc: usize, state: State, steps: u32, stop: Stop) -> Arrival {

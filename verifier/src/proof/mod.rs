@@ -1,0 +1,309 @@
+//! Writes proofs that the independent checker accepts: `docs/PROOFS.md` is the format.
+//!
+//! Nothing here is trusted. A proof of a false claim can be written too; it is the checker that refuses it.
+
+mod fields;
+mod points;
+mod table;
+mod write;
+
+use core::fmt;
+
+use callproof_checker::{Claim, Op, Region, Relation, Shift, Statement};
+use callproof_vm::{Endian, ShiftByX, combine};
+
+use crate::diagram::sums::{Counters, Sum, Sums};
+use crate::diagram::{Arena, Partition, Ref, switch, word};
+use crate::limits::{Limits, Undecided};
+use crate::order::{Order, row};
+use crate::subject::Subject;
+use crate::test::{Relation as Compare, WordTest};
+use crate::view::signed;
+use points::{Filter, Point};
+use table::Table;
+
+/// Why no proof was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprovable {
+    /// A limit was reached
+    Undecided(Undecided),
+    /// The format cannot speak about it
+    Unsupported(&'static str),
+}
+
+impl From<Undecided> for Unprovable {
+    fn from(undecided: Undecided) -> Self {
+        Self::Undecided(undecided)
+    }
+}
+
+impl fmt::Display for Unprovable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undecided(undecided) => undecided.fmt(f),
+            Self::Unsupported(what) => write!(f, "no diagram proof can be written: {what}"),
+        }
+    }
+}
+
+impl core::error::Error for Unprovable {}
+
+/// Writes a diagram proof of a claim about one or two chains on the same machine. Whether it proves anything is for
+/// the checker to say.
+///
+/// # Errors
+/// [`Unprovable`] when a limit is reached, or when the filters do what diagram proofs cannot speak about: tests of
+/// more than one word at once, and of words after arithmetic.
+pub fn prove(subjects: &[&Subject<'_>], claim: &Claim, limits: &Limits) -> Result<Vec<u8>, Unprovable> {
+    let [first, rest @ ..] = subjects else {
+        return Err(Unprovable::Unsupported("a claim is about one or two chains"));
+    };
+    let machine = first.machine();
+    if rest.iter().any(|subject| subject.machine() != machine) {
+        return Err(Unprovable::Unsupported("the chains run on different machines"));
+    }
+    let order = Order::new(machine.endian, []);
+    let mut arena = Arena::new(order, limits);
+    let region = region(&mut arena, &claim.region, machine.endian)?;
+    let mut table = Table::new(&claim.relation);
+    let statement = statement(subjects, claim);
+    let body = match claim.relation {
+        Relation::Cost(_) => costs(&mut arena, subjects, &mut table)?,
+        Relation::Never { filter, pc, way } => {
+            let viewed = claim.views.first().map_or(0, |view| usize::from(view.chain));
+            nevers(&mut arena, subjects, (viewed, filter, pc, way), &mut table)?
+        }
+        _ => values(&mut arena, subjects, &mut table)?,
+    };
+    let region: Vec<u32> = region.into_iter().map(|node| table.boolean(&arena, node)).collect();
+    Ok(write::file(&statement, &table, &region, &body))
+}
+
+/// The points of every filter of every chain, and the functions of growing parts of each chain.
+#[derive(Debug, Default)]
+struct Body {
+    points: Vec<Vec<Vec<Point>>>,
+    combined: Vec<Vec<(u32, i32)>>,
+}
+
+fn statement(subjects: &[&Subject<'_>], claim: &Claim) -> Statement {
+    let machine = subjects.first().map(|subject| subject.machine()).unwrap_or_default();
+    let length = |filter: &callproof_vm::Filter<'_>| u32::try_from(filter.program().len()).unwrap_or(u32::MAX);
+    Statement {
+        machine: callproof_checker::Machine {
+            big_endian: machine.endian == Endian::Big,
+            before_4_14: !signed(machine.kernel),
+            shift: match machine.shift {
+                ShiftByX::Masked => Shift::Masked,
+                ShiftByX::Arm8 => Shift::Arm8,
+                ShiftByX::SixBitZero => Shift::SixBitZero,
+            },
+        },
+        shape: subjects
+            .iter()
+            .map(|subject| subject.filters().iter().map(length).collect())
+            .collect(),
+        claim: claim.clone(),
+    }
+}
+
+fn values(arena: &mut Arena, subjects: &[&Subject<'_>], table: &mut Table) -> Result<Body, Unprovable> {
+    let mut body = Body::default();
+    let limits = *arena.limits();
+    let mut known = Vec::new();
+    for subject in subjects {
+        let kernel = subject.machine().kernel;
+        let mut chain = Vec::new();
+        let mut so_far: Option<Ref> = None;
+        let mut combined = Vec::new();
+        for filter in Filter::all(subject, &limits)? {
+            let built = filter.values(arena, kernel)?;
+            so_far = Some(match so_far {
+                None => built.root,
+                Some(older) => {
+                    let op = arena.own_op();
+                    let mut both = |newer, older| combine([(1, newer), (0, older)], kernel).value;
+                    let both = arena.apply(op, built.root, older, &mut both)?;
+                    combined.push(both);
+                    both
+                }
+            });
+            chain.push(built);
+        }
+        known.push((chain, combined));
+    }
+    let edges = known.iter().flat_map(|(chain, combined)| {
+        let edges = chain
+            .iter()
+            .flat_map(|built| built.edges.iter().map(|point| point.edge));
+        edges.chain(combined.iter().copied())
+    });
+    let returned = known
+        .iter()
+        .flat_map(|(chain, _)| chain.iter().flat_map(|built| built.returned.iter().copied()));
+    table.classes(arena, edges, returned);
+    for (chain, combined) in known {
+        let points = chain
+            .into_iter()
+            .map(|built| built.numbered(|edge| (table.value(arena, edge), 0)));
+        body.points.push(points.collect());
+        body.combined
+            .push(combined.into_iter().map(|both| (table.value(arena, both), 0)).collect());
+    }
+    Ok(body)
+}
+
+fn costs(arena: &mut Arena, subjects: &[&Subject<'_>], table: &mut Table) -> Result<Body, Unprovable> {
+    let mut body = Body::default();
+    let limits = *arena.limits();
+    let mut counters = Counters::new(&limits);
+    let mut sums = Sums {
+        arena,
+        own: &mut counters,
+    };
+    for subject in subjects {
+        let (mut points, mut combined) = (Vec::new(), Vec::new());
+        let mut so_far: Option<Sum> = None;
+        for filter in Filter::all(subject, &limits)? {
+            let built = filter.costs(&mut sums)?;
+            so_far = Some(match so_far {
+                None => built.root,
+                Some(older) => {
+                    let both = sums.add(older, built.root)?;
+                    combined.push(table.sum(&sums, both));
+                    both
+                }
+            });
+            points.push(built.numbered(|edge| table.sum(&sums, edge)));
+        }
+        body.points.push(points);
+        body.combined.push(combined);
+    }
+    Ok(body)
+}
+
+fn nevers(
+    arena: &mut Arena,
+    subjects: &[&Subject<'_>],
+    (chain, filter, pc, way): (usize, u32, u32, callproof_checker::Way),
+    table: &mut Table,
+) -> Result<Body, Unprovable> {
+    let mut body = Body::default();
+    let limits = *arena.limits();
+    for (number, subject) in subjects.iter().enumerate() {
+        let mut points = Vec::new();
+        for (place, one) in (0_u32..).zip(Filter::all(subject, &limits)?) {
+            if (number, place) == (chain, filter) {
+                let built = one.never(arena, pc as usize, way)?;
+                points.push(built.numbered(|edge| (table.boolean(arena, edge), 0)));
+            } else {
+                points.push(Vec::new());
+            }
+        }
+        body.points.push(points);
+    }
+    Ok(body)
+}
+
+/// The functions of the nodes of a region.
+fn region(arena: &mut Arena, nodes: &[Region], endian: Endian) -> Result<Vec<Ref>, Unprovable> {
+    let mut known = vec![Ref::FALSE, Ref::TRUE];
+    for node in nodes {
+        let edge = region_node(arena, node, &known, endian)?;
+        known.push(edge);
+    }
+    Ok(known.split_off(2))
+}
+
+fn region_node(arena: &mut Arena, node: &Region, known: &[Ref], endian: Endian) -> Result<Ref, Undecided> {
+    let edge = |number: u32| known.get(number as usize).copied().unwrap_or(Ref::FALSE);
+    let in_memory = |word: u8| row(endian).get(usize::from(word)).copied().unwrap_or(0);
+    match node {
+        &Region::Test {
+            word: place,
+            mask,
+            op,
+            k,
+            then,
+            otherwise,
+        } => {
+            let (then, otherwise) = (edge(then), edge(otherwise));
+            let compare = |relation, value| WordTest {
+                word: in_memory(place),
+                relation,
+                mask,
+                value,
+            };
+            match op {
+                Op::Eq if k & !mask != 0 => Ok(otherwise),
+                Op::Eq => word::test(arena, &compare(Compare::Equal, k), then, otherwise),
+                Op::Gt => word::test(arena, &compare(Compare::Above, k), then, otherwise),
+                Op::Ge => match k.checked_sub(1) {
+                    Some(below) => word::test(arena, &compare(Compare::Above, below), then, otherwise),
+                    None => Ok(then),
+                },
+                Op::Set => {
+                    let mask = mask & k;
+                    let test = WordTest {
+                        mask,
+                        ..compare(Compare::Equal, 0)
+                    };
+                    word::test(arena, &test, otherwise, then)
+                }
+            }
+        }
+        Region::Select {
+            word: place,
+            mask,
+            cases,
+            otherwise,
+        } => {
+            let word = in_memory(*place);
+            let cases: Vec<_> = cases.iter().map(|&(first, last, to)| (first, last, edge(to))).collect();
+            select(arena, word, *mask, &cases, edge(*otherwise))
+        }
+    }
+}
+
+fn select(
+    arena: &mut Arena,
+    number: u8,
+    mask: u32,
+    cases: &[(u32, u32, Ref)],
+    otherwise: Ref,
+) -> Result<Ref, Undecided> {
+    if mask == u32::MAX {
+        let mut partition = Partition::new();
+        let mut next = Some(0_u32);
+        for &(first, last, to) in cases {
+            if let (Some(start), Some(before)) = (next, first.checked_sub(1))
+                && start < first
+            {
+                partition.range(start, before, otherwise);
+            }
+            partition.range(first, last, to);
+            next = last.checked_add(1);
+        }
+        if let Some(start) = next {
+            partition.range(start, u32::MAX, otherwise);
+        }
+        if let Some(edge) = switch(arena, number, partition.pieces())? {
+            return Ok(edge);
+        }
+    }
+    let above = |value| WordTest {
+        word: number,
+        relation: Compare::Above,
+        mask,
+        value,
+    };
+    let mut result = otherwise;
+    for &(first, last, to) in cases.iter().rev() {
+        let inside = word::test(arena, &above(last), result, to)?;
+        result = match first.checked_sub(1) {
+            Some(below) => word::test(arena, &above(below), inside, result)?,
+            None => inside,
+        };
+    }
+    Ok(result)
+}

@@ -1,0 +1,212 @@
+//! What a question can come to.
+
+use core::fmt;
+
+use callproof_checker::Rejected;
+use callproof_policy::{Absent, Cell, Problem};
+use callproof_vm::{SeccompData, Verdict};
+
+use crate::limits::Undecided;
+use crate::witness::{Disagreement, Failure};
+
+/// An answer, with what the claim said nothing about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The answer
+    pub answer: Answer,
+    /// Calls that the claim names and that an ABI does not have: nothing is claimed of them there
+    pub absent: Vec<(Cell, Absent)>,
+    /// Calls that were compared with nothing, because the other ABI does not have them
+    pub unmatched: Vec<(Cell, &'static str)>,
+}
+
+impl Outcome {
+    pub(super) const fn new(answer: Answer) -> Self {
+        Self {
+            answer,
+            absent: Vec::new(),
+            unmatched: Vec::new(),
+        }
+    }
+}
+
+/// Whether a claim is true.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is true of every call it speaks of
+    Holds {
+        /// What the checker accepted; `None` when the diagram engine decided alone
+        proof: Option<Proof>,
+        /// The calls that a claim of existence asked for, replayed; none for other claims
+        shown: Vec<Shown>,
+    },
+    /// It is false
+    Fails(Counterexample),
+    /// It speaks of no call at all: all that it names are absent
+    Vacuous,
+    /// A limit was reached
+    Undecided(Tried),
+}
+
+/// A proof that the checker accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    file: Vec<u8>,
+}
+
+impl Proof {
+    /// Takes a proof file about filters, given as the checker wants them, if the checker accepts it for this statement.
+    ///
+    /// # Errors
+    /// What the checker says; a proof of another statement is refused too.
+    pub fn accepted(
+        file: Vec<u8>,
+        statement: &callproof_checker::Statement,
+        chains: &[&[&[u8]]],
+    ) -> Result<Self, Option<Rejected>> {
+        let shown = callproof_checker::check(&file, chains).map_err(Some)?;
+        if shown == *statement {
+            Ok(Self { file })
+        } else {
+            Err(None)
+        }
+    }
+
+    /// The proof file: see `docs/PROOFS.md`.
+    #[must_use]
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+}
+
+/// What was tried before a limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The engine and the limit
+    pub undecided: Undecided,
+    /// What is known so far: a bound that no call exceeds, for a claim about cost
+    pub known: Option<u64>,
+}
+
+/// Why a claim is false.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counterexample {
+    /// What is wrong
+    pub finding: Finding,
+    /// The calls that show it, each replayed in the emulator; none when the finding is that there is no such call
+    pub shown: Vec<Shown>,
+}
+
+/// A call and what it gets, as the emulator says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The call
+    pub call: SeccompData,
+    /// Its verdict
+    pub verdict: Verdict,
+    /// Executed instructions over all filters; 0 for a policy
+    pub insns: u64,
+}
+
+/// What is wrong with a filter of which a claim is false.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The call gets a verdict that the claim excludes
+    Verdict,
+    /// No call of this pattern gets a verdict of the set on this ABI
+    None {
+        /// The pattern as it prints
+        pattern: String,
+        /// The ABI
+        cell: Cell,
+    },
+    /// The call costs more than claimed
+    Cost {
+        /// The claimed bound
+        at_most: u32,
+    },
+    /// The constant-allow bitmap does not answer the call
+    NotCached,
+    /// The left and the right give the one call verdicts that the relation excludes; they are shown in that order
+    Relation,
+    /// The first call is permitted, and the second, its counterpart on the other ABI, is not
+    AbiOrder,
+    /// The two calls are the same to the kernel and get different verdicts
+    SameView,
+    /// The two calls differ in the low half of this argument, whose high half never matters
+    HalfArgument {
+        /// 0 to 5
+        argument: u8,
+    },
+    /// No call executes these instructions of a filter (0 is the oldest), and these tests always go one way
+    DeadCode {
+        /// (filter, instruction)
+        dead: Vec<(usize, usize)>,
+        /// (filter, instruction, the way that is always taken)
+        one_way: Vec<(usize, usize, bool)>,
+    },
+    /// The call makes an instruction shift too far or divide by zero
+    Hazard {
+        /// 0 is the oldest
+        filter: usize,
+        /// The instruction
+        pc: usize,
+    },
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AskError {
+    /// The claim has no meaning
+    Problems(Vec<Problem>),
+    /// The emulator contradicts the verifier
+    Disagreement(Box<Disagreement>),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problems(problems) => match problems.first() {
+                Some(problem) => problem.fmt(f),
+                None => f.write_str("the claim has no meaning"),
+            },
+            Self::Disagreement(disagreement) => disagreement.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for AskError {}
+
+/// Everything that ends the work on a question early.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Undecided(Undecided),
+    Error(AskError),
+}
+
+impl From<Undecided> for Stop {
+    fn from(undecided: Undecided) -> Self {
+        Self::Undecided(undecided)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Undecided(undecided) => Self::Undecided(undecided),
+            Failure::Disagreement(disagreement) => Self::Error(AskError::Disagreement(disagreement)),
+        }
+    }
+}
+
+impl From<Vec<Problem>> for Stop {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Error(AskError::Problems(problems))
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::from(vec![problem])
+    }
+}

@@ -1,0 +1,158 @@
+//! Claims about what programs cost and contain.
+
+use callproof_abi::Abi;
+use callproof_policy::property::Hazard;
+use callproof_policy::{Env, Grounded, Predicate};
+use callproof_vm::bitmap::constantly_allows;
+use callproof_vm::{Gate, Kernel};
+
+use super::Session;
+use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::verdict::with_absent;
+use crate::audit::HazardKind;
+use crate::limits::Undecided;
+use crate::space::{Set, Space};
+use crate::view::View;
+
+const HOLDS: Answer = Answer::Holds {
+    proof: None,
+    shown: Vec::new(),
+};
+
+/// All calls that a claim speaks of.
+fn asked(session: &mut Session<'_>, grounded: &Grounded) -> Result<Set, Undecided> {
+    let mut asked = Set::EMPTY;
+    for part in &grounded.parts {
+        let calls = session.space.part(part, session.order)?;
+        asked = session.space.or(asked, calls)?;
+    }
+    Ok(asked)
+}
+
+/// No call costs more.
+pub(super) fn cost(session: &mut Session<'_>, calls: &Predicate, at_most: u32, env: &Env) -> Result<Outcome, Stop> {
+    let grounded = calls.ground(env)?;
+    let asked = asked(session, &grounded)?;
+    let answer = match session.worst_case(asked)? {
+        None => Answer::Vacuous,
+        Some(worst) if worst.insns <= u64::from(at_most) => HOLDS,
+        Some(worst) => {
+            let function = session.function(View::Value)?;
+            Answer::Fails(Counterexample {
+                finding: Finding::Cost { at_most },
+                shown: vec![session.replay_own(&worst.call, &function)?],
+            })
+        }
+    };
+    Ok(with_absent(answer, grounded))
+}
+
+impl Session<'_> {
+    /// The most instructions that a call of a set costs, with a call that costs as many; `None` when the set is empty.
+    ///
+    /// # Errors
+    /// [`Failure`](crate::Failure) at a limit, or when the emulator counts differently.
+    pub fn worst_case(&mut self, within: Set) -> Result<Option<crate::WorstCase>, crate::Failure> {
+        let mut costs = match self.costs.take() {
+            Some(costs) => costs,
+            None => self.space.costs(&self.own)?,
+        };
+        let worst = self.space.worst_case(&self.own, &mut costs, within);
+        self.costs = Some(costs);
+        worst
+    }
+}
+
+/// The bitmap answers every call.
+pub(super) fn cached(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
+    let grounded = calls.ground(env)?;
+    let asked = asked(session, &grounded)?;
+    let kernel = session.kernel();
+    let mut missing = asked;
+    for part in &grounded.parts {
+        let Some(abi) = part.cell.abi() else { continue };
+        let cached = session.cached(abi, kernel)?;
+        missing = session.space.minus(missing, cached)?;
+    }
+    let function = session.function(View::Value)?;
+    let answer = if asked.is_empty() {
+        Answer::Vacuous
+    } else {
+        session.fails_at(missing, Finding::NotCached, &function)?
+    };
+    Ok(with_absent(answer, grounded))
+}
+
+impl Session<'_> {
+    /// The calls of an ABI that the kernel's constant-allow bitmap answers, on a machine of that ABI's own kernel.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit.
+    pub fn cached(&mut self, abi: Abi, kernel: Kernel) -> Result<Set, Undecided> {
+        let numbers: Vec<u32> = (0..cache_bound(abi, kernel))
+            .filter(|number| {
+                let mut filters = self.own.filters().iter();
+                filters.all(|filter| constantly_allows(filter.program(), number.cast_signed(), abi.audit_arch()))
+            })
+            .collect();
+        self.space.calls_of(abi, &numbers)
+    }
+}
+
+impl Space {
+    fn calls_of(&mut self, abi: Abi, numbers: &[u32]) -> Result<Set, Undecided> {
+        let arch = self.arch(abi.audit_arch())?;
+        let mut any = Set::EMPTY;
+        for run in numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
+            if let (Some(from), Some(to)) = (run.first(), run.last()) {
+                let run = self.numbers(*from, *to)?;
+                any = self.or(any, run)?;
+            }
+        }
+        self.and(arch, any)
+    }
+}
+
+/// One more than the highest number with a bit in the bitmap; 0 where there is no bitmap.
+///
+/// i386 calls are answered on x86-64 machines. x32 numbers are out of bound. For machines whose bounds are not in the
+/// tables nothing counts as cached.
+fn cache_bound(abi: Abi, kernel: Kernel) -> u32 {
+    /// In every release that has the bitmap, numbers below this have a bit: 5.11 had calls up to 441.
+    const SURE: u32 = 441;
+    if !matches!(abi, Abi::X86_64 | Abi::I386) || !kernel.has(Gate::Bitmap) {
+        return 0;
+    }
+    Abi::X86_64
+        .cached_nr_bound((kernel.major, kernel.minor))
+        .unwrap_or(SURE)
+}
+
+/// The programs have no such thing.
+pub(super) fn free(session: &mut Session<'_>, hazard: Hazard) -> Result<Outcome, Stop> {
+    let (mut dead, mut one_way) = (Vec::new(), Vec::new());
+    for filter in 0..session.own.filters().len() {
+        let audit = session.space.audit(&session.own, filter)?;
+        let wanted = match hazard {
+            Hazard::DeadCode => {
+                dead.extend(audit.dead.iter().map(|pc| (filter, *pc)));
+                one_way.extend(audit.one_way.iter().map(|(pc, way)| (filter, *pc, *way)));
+                continue;
+            }
+            Hazard::WideShift => HazardKind::Shift,
+            Hazard::ZeroDivision => HazardKind::Division,
+        };
+        if let Some(found) = audit.hazards.iter().find(|found| found.kind == wanted) {
+            let function = session.function(View::Value)?;
+            let shown = vec![session.replay_own(&found.call, &function)?];
+            let finding = Finding::Hazard { filter, pc: found.pc };
+            return Ok(Outcome::new(Answer::Fails(Counterexample { finding, shown })));
+        }
+    }
+    if dead.is_empty() && one_way.is_empty() {
+        return Ok(Outcome::new(HOLDS));
+    }
+    let finding = Finding::DeadCode { dead, one_way };
+    let shown = Vec::new();
+    Ok(Outcome::new(Answer::Fails(Counterexample { finding, shown })))
+}

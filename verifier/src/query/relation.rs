@@ -1,0 +1,207 @@
+//! Filters, policies and ABIs held against each other.
+
+use callproof_abi::{Abi, Syscall};
+use callproof_policy::property::{Comparison, Operand};
+use callproof_policy::{AbiList, Cell, Env, Predicate, Problem, pairs};
+use callproof_vm::{Action, Endian, Kernel, SeccompData};
+
+use super::Session;
+use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::verdict::with_absent;
+use crate::diagram::{Diagram, Ref};
+use crate::function::{Form, Function};
+use crate::limits::Undecided;
+use crate::space::{Set, Space};
+use crate::verdicts::Verdicts;
+use crate::view::View;
+use crate::witness::disagreement;
+
+pub(super) fn answer(
+    session: &mut Session<'_>,
+    (left, comparison, right): (&Operand, Comparison, &Operand),
+    calls: &Predicate,
+    env: &Env,
+) -> Result<Outcome, Stop> {
+    let grounded = calls.ground(env)?;
+    let (a, b) = (session.operand_function(left)?, session.operand_function(right)?);
+    let kernel = session.kernel();
+    let order = session.order;
+    let mut asked = Set::EMPTY;
+    for part in &grounded.parts {
+        let part = session.space.part(part, order)?;
+        asked = session.space.or(asked, part)?;
+    }
+    let bad = session.space.apart(&a, comparison, &b, kernel)?;
+    let bad = session.space.and(bad, asked)?;
+    let answer = match session.space.example(bad)? {
+        _ if asked.is_empty() => Answer::Vacuous,
+        None => Answer::Holds {
+            proof: None,
+            shown: Vec::new(),
+        },
+        Some(call) => {
+            let shown = vec![
+                session.replay(&call, &session.operand(left)?, &a)?,
+                session.replay(&call, &session.operand(right)?, &b)?,
+            ];
+            Answer::Fails(Counterexample {
+                finding: Finding::Relation,
+                shown,
+            })
+        }
+    };
+    Ok(with_absent(answer, grounded))
+}
+
+impl Space {
+    /// The calls for which a comparison of two functions does not hold.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit.
+    pub fn apart(
+        &mut self,
+        a: &Function,
+        comparison: Comparison,
+        b: &Function,
+        kernel: Kernel,
+    ) -> Result<Set, Undecided> {
+        match comparison {
+            Comparison::Refines => self.less_severe(a, b, kernel),
+            Comparison::Within => self.permitted_beyond(a, b, kernel),
+            Comparison::Equals => self.unequal(a, b, kernel),
+        }
+    }
+
+    /// The calls that get another action, or the same with other data where the action has data.
+    fn unequal(&mut self, a: &Function, b: &Function, kernel: Kernel) -> Result<Set, Undecided> {
+        if let (Form::Whole(a), Form::Whole(b)) = (&a.form, &b.form) {
+            let op = self.arena.own_op();
+            let mut differ = |a, b| u32::from(!same(a, b, kernel));
+            return self.arena.apply(op, *a, *b, &mut differ).map(Set);
+        }
+        let mut differ = self.difference(a, b)?;
+        for action in Action::ALL.into_iter().chain([Action::Unknown]) {
+            if !has_data(action) {
+                let verdicts = Verdicts::actions(&[action], kernel);
+                let (a, b) = (self.calls(a, &verdicts)?, self.calls(b, &verdicts)?);
+                let both = self.and(a, b)?;
+                differ = self.minus(differ, both)?;
+            }
+        }
+        Ok(differ)
+    }
+
+    /// A set where architecture and number are known.
+    fn at(&mut self, set: Set, arch: u32, number: u32) -> Result<Ref, Undecided> {
+        let op = self.arena.own_op();
+        let here = self.arena.restrict(op, set.0, 1, arch)?;
+        let op = self.arena.own_op();
+        self.arena.restrict(op, here, 0, number)
+    }
+}
+
+fn same(a: u32, b: u32, kernel: Kernel) -> bool {
+    let action = Action::of(a, kernel);
+    action == Action::of(b, kernel) && ((a ^ b) & 0xffff == 0 || !has_data(action))
+}
+
+/// Whether anybody learns the low half of a value.
+const fn has_data(action: Action) -> bool {
+    matches!(action, Action::Errno | Action::Trap | Action::Trace)
+}
+
+/// No ABI of the left permits more than any of the right.
+pub(super) fn abi_order(
+    session: &mut Session<'_>,
+    left: &AbiList,
+    right: &AbiList,
+    env: &Env,
+) -> Result<Outcome, Stop> {
+    let (lefts, rights) = (abis(left, env)?, abis(right, env)?);
+    let function = session.function_for(View::Permits)?;
+    let kernel = session.kernel();
+    let permitted = session.space.calls(&function, &Verdicts::permitted(kernel))?;
+    let mut outcome = Outcome::new(Answer::Vacuous);
+    for &a in &lefts {
+        for &b in &rights {
+            let pairs = pairs(a, b);
+            let lonely = pairs.left_only.iter().map(|call| (Cell::Abi(a), call.name));
+            outcome.unmatched.extend(lonely);
+            for (of_a, of_b) in &pairs.common {
+                if let Some(found) = counterpart(session, permitted, (a, *of_a), (b, *of_b), &function)? {
+                    outcome.answer = Answer::Fails(found);
+                    return Ok(outcome);
+                }
+                outcome.answer = Answer::Holds {
+                    proof: None,
+                    shown: Vec::new(),
+                };
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn abis(list: &AbiList, env: &Env) -> Result<Vec<Abi>, Stop> {
+    Ok(list.cells(&env.abis)?.into_iter().filter_map(Cell::abi).collect())
+}
+
+/// A call of one ABI that is permitted while its counterpart on the other is not.
+fn counterpart(
+    session: &mut Session<'_>,
+    permitted: Set,
+    (a, of_a): (Abi, Syscall),
+    (b, of_b): (Abi, Syscall),
+    function: &Function,
+) -> Result<Option<Counterexample>, Stop> {
+    let (arch_a, arch_b) = (a.audit_arch(), b.audit_arch());
+    let endian = session.order.of(arch_a);
+    if endian != session.order.of(arch_b) {
+        let message = format!("{a} and {b} cannot be compared: their byte orders differ");
+        return Err(Problem::new(message, callproof_policy::Span::default()).into());
+    }
+    let first = session.space.at(permitted, arch_a, of_a.number)?;
+    let mut second = session.space.at(permitted, arch_b, of_b.number)?;
+    let cut = a.register_bits() < 64;
+    if cut {
+        for word in high_words(endian) {
+            let op = session.space.arena.own_op();
+            second = session.space.arena.restrict(op, second, word, 0)?;
+        }
+    }
+    let beyond = session.space.arena.choose(second, Ref::FALSE, first)?;
+    let Some(words) = session.space.arena.smallest(beyond) else {
+        return Ok(None);
+    };
+    let mut others = words;
+    for word in high_words(endian).into_iter().filter(|_| cut) {
+        if let Some(word) = others.get_mut(usize::from(word)) {
+            *word = 0;
+        }
+    }
+    let mut shown = Vec::new();
+    for (mut words, number, arch, permits) in [(words, of_a.number, arch_a, true), (others, of_b.number, arch_b, false)]
+    {
+        words[0] = number;
+        words[1] = arch;
+        let call = SeccompData::from_words(words, session.space.machine().endian);
+        let one = session.replay_own(&call, function)?;
+        if one.verdict.action.permits() != permits {
+            return Err(disagreement(one.call, u64::from(permits), u64::from(one.verdict.value)).into());
+        }
+        shown.push(one);
+    }
+    Ok(Some(Counterexample {
+        finding: Finding::AbiOrder,
+        shown,
+    }))
+}
+
+/// The words with the high halves of the arguments.
+fn high_words(endian: Endian) -> [u8; 6] {
+    let high = match endian {
+        Endian::Little => 5,
+        Endian::Big => 4,
+    };
+    core::array::from_fn(|argument| u8::try_from(argument * 2 + high).unwrap_or(0))
+}
