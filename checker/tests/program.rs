@@ -1,5 +1,7 @@
 //! The program on its own: what it prints and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "what fails here is the test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
