@@ -80,8 +80,7 @@ struct Ways<'p> {
     executed: Vec<bool>,
     /// For each instruction, whether its test was seen to (hold, fail)
     went: Vec<[bool; 2]>,
-    /// Shifts by X: (instruction, X, the edge it is on, `None` for the way into the filter)
-    shifts: Vec<(usize, Value, Option<(NodeId, bool)>)>,
+    shifts: Vec<Shift>,
     on: Option<(NodeId, bool)>,
 }
 
@@ -175,6 +174,9 @@ impl Visitor for Ways<'_> {
     }
 }
 
+/// A shift by X: (instruction, X, the edge it is on, `None` for the way into the filter)
+type Shift = (usize, Value, Option<(NodeId, bool)>);
+
 type Found = (usize, HazardKind, Ref);
 
 /// The calls for which each hazard happens; empty sets are left out.
@@ -182,7 +184,7 @@ fn hazards(
     arena: &mut Arena,
     reach: &Reach<'_, '_>,
     program: &[Insn],
-    shifts: Vec<(usize, Value, Option<(NodeId, bool)>)>,
+    shifts: Vec<Shift>,
 ) -> Result<Vec<Found>, Undecided> {
     let graph = reach.graph();
     let mut found = Vec::new();

@@ -192,7 +192,7 @@ impl Space {
     }
 
     /// The cases that a register makes, with what follows each. `None` when some case takes too many words.
-    fn split_block(&self, at: Ref, block: Block) -> Option<(Block, Width, Vec<(Condition, Ref)>)> {
+    fn split_block(&self, at: Ref, block: Block) -> Option<(Block, Width, Cases)> {
         let inside = self.inside(at, block);
         let (width, part) = narrowed(&inside, block);
         let mut exits: Vec<Ref> = Vec::new();
@@ -316,6 +316,7 @@ impl Space {
     }
 }
 
+type Cases = Vec<(Condition, Ref)>;
 type Pairs = Vec<(u64, u64)>;
 
 impl Block {

@@ -1,7 +1,8 @@
 //! How much work may be done, and what to say when it was not enough.
 
 use core::fmt;
-use std::time::{Duration, Instant};
+use core::time::Duration;
+use std::time::Instant;
 
 /// How much work a question may cost. Reaching a limit makes the answer [`Undecided`], never a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,6 @@ pub(crate) struct Lane {
 impl Lane {
     /// The bit at this distance from the most significant one.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a number below 32")]
     pub(crate) const fn var(self, bit: u32) -> Var {
         self.base.saturating_add(self.stride.saturating_mul((bit & 31) as u16))
     }

@@ -157,7 +157,6 @@ impl<V: Copy + Default> Cache<V> {
         (self.slots.len() * size_of::<(Key, V)>()) as u64
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
     fn home(&self, [op, a, b, c]: Key) -> usize {
         (mix([op ^ c.rotate_left(16), a, b]) >> 24) as usize & self.slots.len().wrapping_sub(1)
     }

@@ -220,10 +220,7 @@ mod tests {
                     }
                 };
             }
-            let field = match value {
-                Value::Field(field) => field,
-                _ => continue,
-            };
+            let Value::Field(field) = value else { continue };
             let cond = seed.pick(&CONDS).unwrap();
             let near = seed.pick(&[0, 1, u32::MAX]);
             let k = if seed.one_in(2) {

@@ -414,8 +414,8 @@ mod tests {
                 words[5],
             ));
             for _ in 0..12 {
-                let (value, is) = pool[seed.below(pool.len() as u32) as usize];
-                let (other, other_is) = pool[seed.below(pool.len() as u32) as usize];
+                let (value, is) = pool[seed.below(u32::try_from(pool.len()).unwrap()) as usize];
+                let (other, other_is) = pool[seed.below(u32::try_from(pool.len()).unwrap()) as usize];
                 let op = seed.pick(&OPS).unwrap();
                 let next = if seed.one_in(3) {
                     match op {

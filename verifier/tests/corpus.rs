@@ -10,8 +10,9 @@
     reason = "a test fails by panicking and may speak"
 )]
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use callproof_testgen::{Caller, Harvest, Seed};
 use callproof_verifier::{Limits, Set, Space, Subject, View};

@@ -8,7 +8,8 @@
     reason = "a test fails by panicking and may speak"
 )]
 
-use std::time::{Duration, Instant};
+use core::time::Duration;
+use std::time::Instant;
 
 use callproof_testgen::{Caller, Choose, Harvest, Seed};
 use callproof_verifier::{Failure, Function, Limits, Set, Space, Subject, Undecided, View};
@@ -75,7 +76,8 @@ fn check(subject: &Subject<'_>, space: &Space, function: &Function, program: &[I
     }
 }
 
-fn report(name: &str, program: &[Insn]) -> [Result<(), Undecided>; 2] {
+/// Prints what came of a filter. Says for the two views whether it was decided.
+fn report(name: &str, program: &[Insn]) -> [bool; 2] {
     [View::Value, View::Permits].map(|view| {
         let Outcome { function, took, bytes } = attempt(program, view);
         let says = function.map_or_else(|undecided| undecided.to_string(), |()| "decided".to_owned());
@@ -84,7 +86,7 @@ fn report(name: &str, program: &[Insn]) -> [Result<(), Undecided>; 2] {
             program.len(),
             bytes >> 10
         );
-        function
+        function.is_ok()
     })
 }
 
@@ -103,7 +105,7 @@ fn diamonds(count: u32) -> Vec<Insn> {
 #[test]
 fn two_to_the_thousand_paths() {
     let program = diamonds(1000);
-    assert_eq!(report("1000 diamonds", &program), [Ok(()), Ok(())]);
+    assert_eq!(report("1000 diamonds", &program), [true, true]);
     let filters = [Filter::load(&program[..]).unwrap()];
     let (machine, limits) = (Machine::default(), Limits::default());
     let subject = Subject::new(&filters, machine, &limits).unwrap();
@@ -184,7 +186,7 @@ fn bit_tests_over_all_words() {
     let mut program: Vec<Insn> = (0..380).flat_map(one).collect();
     program.push(ALLOW);
     let [value, permits] = report("bit tests", &program);
-    assert_eq!((value, permits), (Ok(()), Ok(())));
+    assert_eq!((value, permits), (true, true));
 }
 
 /// Which weights sum to a number?
@@ -236,8 +238,8 @@ fn multiplication_and_division_of_words() {
             DENY,
         ]
     };
-    assert_eq!(report("multiply bytes", &narrow(0x2c, 0x1763)), [Ok(()), Ok(())]);
-    assert_eq!(report("divide bytes", &narrow(0x3c, 7)), [Ok(()), Ok(())]);
+    assert_eq!(report("multiply bytes", &narrow(0x2c, 0x1763)), [true, true]);
+    assert_eq!(report("divide bytes", &narrow(0x3c, 7)), [true, true]);
     let by_constant = |k| {
         vec![
             word(0),
@@ -247,7 +249,7 @@ fn multiplication_and_division_of_words() {
             DENY,
         ]
     };
-    assert_eq!(report("multiply by 3", &by_constant(3)), [Ok(()), Ok(())]);
+    assert_eq!(report("multiply by 3", &by_constant(3)), [true, true]);
     report("multiply by 12345", &by_constant(12_345));
     report("multiply by 2^31 - 1", &by_constant(0x7fff_ffff));
     // Longer chains of it.
@@ -308,7 +310,7 @@ fn values_computed_from_arguments() {
         Insn::stmt(0xac, 0),
         Insn::stmt(0x16, 0),
     ];
-    assert_eq!(report("return a ^ b", &program), [Ok(()), Ok(())]);
+    assert_eq!(report("return a ^ b", &program), [true, true]);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn regions_agree_with_the_emulator() {
     for case in 0..4000 {
         let mut seed = Seed::new(21, case);
         let shape = if case % 2 == 0 { Shape::Policy } else { Shape::Mixed };
-        let filters = [Filter::load(program_of(shape, 10 + case as usize % 70, &mut seed)).unwrap()];
+        let filters = [Filter::load(program_of(shape, 10 + usize::try_from(case % 70).unwrap(), &mut seed)).unwrap()];
         let machine = Machine {
             endian: if case % 3 == 0 { Endian::Big } else { Endian::Little },
             ..Machine::default()
@@ -243,7 +243,7 @@ fn policy() -> Vec<Insn> {
         deny,
     ];
     for (nr, rule) in [(56, clone), (16, ioctl), (135, personality), (8, lseek)] {
-        program.push(Insn::jump(0x15, nr, 0, rule.len() as u8));
+        program.push(Insn::jump(0x15, nr, 0, u8::try_from(rule.len()).unwrap()));
         program.extend(rule);
     }
     program.push(deny);

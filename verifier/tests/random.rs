@@ -220,7 +220,7 @@ fn programs_of_few_bits_by_brute_force() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(100_000);
-    let (mut undecided, mut inputs, mut opcodes) = (0_u64, 0_u64, std::collections::BTreeSet::new());
+    let (mut undecided, mut inputs, mut opcodes) = (0_u64, 0_u64, BTreeSet::new());
     for case in 0..cases {
         let mut seed = Seed::new(12, case);
         let (program, bits) = small::program(&mut seed);

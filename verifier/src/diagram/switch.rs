@@ -131,9 +131,8 @@ fn trie<D: Diagram>(
     pieces: &[Piece<D::Edge>],
 ) -> Result<D::Edge, Undecided> {
     diagram.step()?;
-    let (first, rest) = match pieces {
-        [first, rest @ ..] => (first, rest),
-        [] => return Ok(diagram.zero()),
+    let [first, rest @ ..] = pieces else {
+        return Ok(diagram.zero());
     };
     if rest.is_empty() {
         return Ok(known_prefix(diagram, lane, bit, prefix, first.edge));

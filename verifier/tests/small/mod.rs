@@ -5,10 +5,10 @@ use callproof_vm::Insn;
 use callproof_vm::isa::{Alu, Op, Operands, Size, Src, TABLE};
 
 /// An input bit: (word, place).
-pub type Bit = (u8, u32);
+pub(crate) type Bit = (u8, u32);
 
 /// A program, and the at most eight input bits that it depends on.
-pub fn program(choose: &mut impl Choose) -> (Vec<Insn>, Vec<Bit>) {
+pub(crate) fn program(choose: &mut impl Choose) -> (Vec<Insn>, Vec<Bit>) {
     let masks: Vec<(u8, u32)> = (0..4).map(|_| mask(choose)).collect();
     let items = 3 + choose.below(14);
     // Every cell is written first, so that any may be read.
@@ -35,7 +35,7 @@ pub fn program(choose: &mut impl Choose) -> (Vec<Insn>, Vec<Bit>) {
 }
 
 /// Every assignment of the bits, all others 0.
-pub fn inputs(bits: &[Bit]) -> impl Iterator<Item = [u32; 16]> + '_ {
+pub(crate) fn inputs(bits: &[Bit]) -> impl Iterator<Item = [u32; 16]> + '_ {
     (0..1_u32 << bits.len()).map(|number| {
         let mut words = [0; 16];
         for (index, &(word, place)) in bits.iter().enumerate() {
@@ -46,7 +46,7 @@ pub fn inputs(bits: &[Bit]) -> impl Iterator<Item = [u32; 16]> + '_ {
 }
 
 /// The same assignment with all other bits 1.
-pub fn noise(mut words: [u32; 16], bits: &[Bit]) -> [u32; 16] {
+pub(crate) fn noise(mut words: [u32; 16], bits: &[Bit]) -> [u32; 16] {
     for (word, value) in words.iter_mut().enumerate() {
         let own = bits
             .iter()
@@ -58,7 +58,7 @@ pub fn noise(mut words: [u32; 16], bits: &[Bit]) -> [u32; 16] {
 }
 
 fn mask(choose: &mut impl Choose) -> (u8, u32) {
-    let word = choose.below(16) as u8;
+    let word = small(choose.below(16));
     let (low, apart) = (choose.below(32), choose.below(32));
     (word, 1 << low | 1 << apart)
 }
@@ -73,21 +73,21 @@ fn group(choose: &mut impl Choose, left: u32, masks: &[(u8, u32)]) -> Vec<Insn> 
         .iter()
         .filter(|row| row.seccomp && row.op != Op::LdAbs(Size::Word))
         .collect();
-    let row = rows[choose.below(rows.len() as u32) as usize];
-    let small = choose.one_in(2);
+    let row = rows[choose.below(u32::try_from(rows.len()).unwrap()) as usize];
+    let near = choose.one_in(2);
     let k = match row.op {
         Op::Alu(Alu::Div, Src::K) => constant(choose).max(1),
         Op::Alu(Alu::Lsh | Alu::Rsh, Src::K) => choose.below(32),
-        Op::LdMem | Op::LdxMem | Op::St | Op::Stx => choose.below(if small { 2 } else { 16 }),
+        Op::LdMem | Op::LdxMem | Op::St | Op::Stx => choose.below(if near { 2 } else { 16 }),
         Op::Ja => choose.below(left.min(5)),
         Op::RetK if choose.one_in(3) => action_word(choose),
         Op::RetA if choose.one_in(3) => 0,
         Op::RetK | Op::RetA => return vec![Insn::stmt(0x07, 0)],
-        _ if small => 1 << choose.below(32) | choose.pick(masks).1,
+        _ if near => 1 << choose.below(32) | choose.pick(masks).1,
         _ => constant(choose),
     };
     let (jt, jf) = match row.operands {
-        Operands::Branch(_) => (choose.below(left.min(5)) as u8, choose.below(left.min(5)) as u8),
+        Operands::Branch(_) => (small(choose.below(left.min(5))), small(choose.below(left.min(5)))),
         _ => (0, 0),
     };
     vec![Insn::new(row.code, jt, jf, k)]
@@ -95,18 +95,22 @@ fn group(choose: &mut impl Choose, left: u32, masks: &[(u8, u32)]) -> Vec<Insn> 
 
 /// Jumps over groups become jumps over instructions.
 fn resolved(groups: &[Vec<Insn>]) -> Vec<Insn> {
-    let lengths: Vec<u32> = groups.iter().map(|group| group.len() as u32).collect();
+    let lengths: Vec<u32> = groups.iter().map(|group| u32::try_from(group.len()).unwrap()).collect();
     let over = |group: usize, count: u32| lengths.iter().skip(group + 1).take(count as usize).sum::<u32>();
     let mut program = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         program.extend(group.iter().map(|insn| match insn.op() {
             Some(Op::Ja) => Insn::stmt(insn.code, over(number, insn.k)),
             Some(Op::Jump(..)) => {
-                let far = |count: u8| over(number, u32::from(count)) as u8;
+                let far = |count: u8| small(over(number, u32::from(count)));
                 Insn::jump(insn.code, insn.k, far(insn.jt), far(insn.jf))
             }
             _ => *insn,
         }));
     }
     program
+}
+
+fn small(number: u32) -> u8 {
+    u8::try_from(number).unwrap()
 }
