@@ -41,7 +41,7 @@ pub struct Edge {
 /// What happens at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The filter returns this value
+    /// The filter returns this value. One node stands for all returns of one constant
     Return(Value),
     /// The filter goes one of two ways
     Test {
@@ -59,7 +59,7 @@ pub enum Kind {
 /// A node of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The instruction
+    /// The instruction; of several that return one constant the first that was found
     pub pc: u32,
     /// Instructions executed here: 1, or 0 for the exit of a division by zero, which its test has counted
     pub steps: u32,
@@ -197,6 +197,9 @@ struct Builder<'p> {
     sibling: Vec<Option<NodeId>>,
     /// Finds nodes at instructions that have more than one
     index: Index,
+    /// The newest return of a constant, and an index of all: one node stands for all returns of one constant
+    last_return: Option<(u32, NodeId)>,
+    returns: Index,
     most: u32,
 }
 
@@ -221,6 +224,8 @@ impl<'p> Builder<'p> {
             at_pc: vec![None; room],
             sibling: Vec::with_capacity(room),
             index: Index::new(4),
+            last_return: None,
+            returns: Index::new(4),
             most: limits.states,
         }
     }
@@ -228,6 +233,15 @@ impl<'p> Builder<'p> {
     /// Runs ahead to the next node, which may be there already.
     fn arrive(&mut self, pc: usize, state: State) -> Result<Edge, Undecided> {
         let arrival = self.graph.symbols.run(self.program, pc, state, &mut ());
+        if let Stop::Return(Value::Const(value)) = arrival.stop
+            && !self.divides(arrival.pc)
+        {
+            let to = self.constant(arrival.pc, value)?;
+            return Ok(Edge {
+                to,
+                steps: arrival.steps,
+            });
+        }
         let kind = match arrival.stop {
             Stop::Return(value) => Kind::Return(value),
             Stop::Test(test, swapped) => Kind::Test {
@@ -250,6 +264,42 @@ impl<'p> Builder<'p> {
             to,
             steps: arrival.steps,
         })
+    }
+
+    fn divides(&self, pc: usize) -> bool {
+        self.program.get(pc).is_some_and(|insn| is_division(*insn))
+    }
+
+    /// The node that returns this constant.
+    #[inline]
+    fn constant(&mut self, pc: usize, value: u32) -> Result<NodeId, Undecided> {
+        if let Some((last, id)) = self.last_return
+            && last == value
+        {
+            return Ok(id);
+        }
+        let graph = &self.graph;
+        let same = |number: u32| {
+            let node = graph.node(NodeId(number));
+            node.is_some_and(|node| node.kind == Kind::Return(Value::Const(value)))
+        };
+        let id = match self.returns.find(mix([value, 0, 0]), same) {
+            Found::At(number) => NodeId(number),
+            Found::Free(slot) => {
+                let id = self.push(pc, 1, State::START, Kind::Return(Value::Const(value)))?;
+                if self.returns.put(slot, id.0) {
+                    let graph = &self.graph;
+                    self.returns
+                        .grow(|number| match graph.node(NodeId(number)).map(|node| node.kind) {
+                            Some(Kind::Return(Value::Const(value))) => mix([value, 0, 0]),
+                            _ => 0,
+                        });
+                }
+                id
+            }
+        };
+        self.last_return = Some((value, id));
+        Ok(id)
     }
 
     /// The node at this place with this state.

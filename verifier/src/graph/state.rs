@@ -156,6 +156,7 @@ impl Symbols {
     }
 
     /// Runs from `pc` until something has to be decided.
+    #[inline]
     pub(crate) fn run(
         &mut self,
         program: &[Insn],

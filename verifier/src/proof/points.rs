@@ -116,11 +116,9 @@ impl<'s> Filter<'s> {
         let mut happens = Happens::new(self, pc, way);
         let plan = self.plan_without(|id| happens.near(id))?;
         let mut build = Build::new(arena, &plan);
-        for (id, _) in returns(&self.graph) {
-            let here = self
-                .graph
-                .node(id)
-                .is_some_and(|node| node.pc as usize == pc && node.steps > 0);
+        for (id, value) in returns(&self.graph) {
+            let own = self.graph.node(id).filter(|_| !matches!(value, Value::Const(_)));
+            let here = own.is_some_and(|node| node.pc as usize == pc);
             let happens = way == Way::Reached && here;
             build.set(id, if happens { Ref::TRUE } else { Ref::FALSE });
         }

@@ -36,13 +36,10 @@ pub(super) fn cost(session: &mut Session<'_>, calls: &Predicate, at_most: u32, e
     let answer = match session.worst_case(asked)? {
         None => Answer::Vacuous,
         Some(worst) if worst.insns <= u64::from(at_most) => HOLDS,
-        Some(worst) => {
-            let function = session.function(View::Value)?;
-            Answer::Fails(Counterexample {
-                finding: Finding::Cost { at_most },
-                shown: vec![session.replay_own(&worst.call, &function)?],
-            })
-        }
+        Some(worst) => Answer::Fails(Counterexample {
+            finding: Finding::Cost { at_most },
+            shown: vec![session.shown(&worst.call)],
+        }),
     };
     Ok(with_absent(answer, grounded))
 }
@@ -143,8 +140,7 @@ pub(super) fn free(session: &mut Session<'_>, hazard: Hazard) -> Result<Outcome,
             Hazard::ZeroDivision => HazardKind::Division,
         };
         if let Some(found) = audit.hazards.iter().find(|found| found.kind == wanted) {
-            let function = session.function(View::Value)?;
-            let shown = vec![session.replay_own(&found.call, &function)?];
+            let shown = vec![session.shown(&found.call)];
             let finding = Finding::Hazard { filter, pc: found.pc };
             return Ok(Outcome::new(Answer::Fails(Counterexample { finding, shown })));
         }

@@ -259,6 +259,13 @@ impl<'f> Session<'f> {
         self.replay(call, &Judged::Chain(&self.own), function)
     }
 
+    /// What the emulator says of a call that was found by other means than a function, and replayed there.
+    pub(super) fn shown(&self, call: &SeccompData) -> Shown {
+        let call = self.made(call);
+        let (verdict, insns) = self.run(&call, &Judged::Chain(&self.own));
+        Shown { call, verdict, insns }
+    }
+
     fn run(&self, made: &SeccompData, judged: &Judged<'_, '_>) -> (Verdict, u64) {
         let kernel = self.kernel();
         let of_value = |value| Verdict {
