@@ -21,6 +21,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// A limit was reached before there was anything to ask.
+    #[must_use]
+    pub const fn undecided(undecided: Undecided) -> Self {
+        let known = None;
+        Self::new(Answer::Undecided(Tried { undecided, known }))
+    }
+
     pub(super) const fn new(answer: Answer) -> Self {
         Self {
             answer,

@@ -61,6 +61,6 @@ pub fn ask(
 ) -> Result<Outcome, AskError> {
     match Session::new(filters, Vec::new(), machine, order, limits) {
         Ok(mut session) => session.ask(query),
-        Err(undecided) => Ok(Outcome::new(Answer::Undecided(Tried { undecided, known: None }))),
+        Err(undecided) => Ok(Outcome::undecided(undecided)),
     }
 }

@@ -7,12 +7,13 @@ use callproof_vm::bitmap::constantly_allows;
 use callproof_vm::{Gate, Kernel};
 
 use super::Session;
-use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::answer::{Answer, Counterexample, Finding, Outcome, Shown, Stop};
 use super::verdict::with_absent;
 use crate::audit::HazardKind;
 use crate::limits::Undecided;
 use crate::space::{Set, Space};
 use crate::view::View;
+use crate::witness::Failure;
 
 const HOLDS: Answer = Answer::Holds {
     proof: None,
@@ -38,25 +39,25 @@ pub(super) fn cost(session: &mut Session<'_>, calls: &Predicate, at_most: u32, e
         Some(worst) if worst.insns <= u64::from(at_most) => HOLDS,
         Some(worst) => Answer::Fails(Counterexample {
             finding: Finding::Cost { at_most },
-            shown: vec![session.shown(&worst.call)],
+            shown: vec![worst],
         }),
     };
     Ok(with_absent(answer, grounded))
 }
 
 impl Session<'_> {
-    /// The most instructions that a call of a set costs, with a call that costs as many; `None` when the set is empty.
+    /// A call of a set that costs the most instructions, replayed; `None` when the set is empty.
     ///
     /// # Errors
-    /// [`Failure`](crate::Failure) at a limit, or when the emulator counts differently.
-    pub fn worst_case(&mut self, within: Set) -> Result<Option<crate::WorstCase>, crate::Failure> {
+    /// [`Failure`] at a limit, or when the emulator counts differently.
+    pub fn worst_case(&mut self, within: Set) -> Result<Option<Shown>, Failure> {
         let mut costs = match self.costs.take() {
             Some(costs) => costs,
             None => self.space.costs(&self.own)?,
         };
         let worst = self.space.worst_case(&self.own, &mut costs, within);
         self.costs = Some(costs);
-        worst
+        Ok(worst?.map(|worst| self.shown(&worst.call)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Filters, policies and ABIs held against each other.
 
+use std::collections::BTreeMap;
+
 use callproof_abi::{Abi, Syscall};
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{AbiList, Cell, Env, Predicate, Problem, pairs};
@@ -10,7 +12,7 @@ use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
 use super::verdict::with_absent;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
-use crate::limits::Undecided;
+use crate::limits::{Limit, Undecided};
 use crate::space::{Set, Space};
 use crate::verdicts::Verdicts;
 use crate::view::View;
@@ -89,6 +91,34 @@ impl Space {
             }
         }
         Ok(differ)
+    }
+
+    /// Which two values each call gets from two functions: a function to the places of pairs in a list, whose first pair
+    /// stands for equal verdicts.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit; [`Limit::Values`] when a function has more values than can be listed.
+    pub fn paired(&mut self, a: &Function, b: &Function) -> Result<(Function, Vec<(u32, u32)>), Undecided> {
+        let (Form::Whole(root_a), Form::Whole(root_b)) = (&a.form, &b.form) else {
+            return Err(self.arena.meter().stop(Limit::Values));
+        };
+        let kernel = self.machine().kernel;
+        let mut pairs = vec![(0, 0)];
+        let mut places: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        let op = self.arena.own_op();
+        let mut place = |a, b| {
+            if same(a, b, kernel) {
+                return 0;
+            }
+            *places.entry((a, b)).or_insert_with(|| {
+                pairs.push((a, b));
+                u32::try_from(pairs.len().saturating_sub(1)).unwrap_or(0)
+            })
+        };
+        let root = self.arena.apply(op, *root_a, *root_b, &mut place)?;
+        let mut function = a.clone();
+        function.form = Form::Whole(root);
+        Ok((function, pairs))
     }
 
     /// A set where architecture and number are known.
