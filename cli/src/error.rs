@@ -97,6 +97,11 @@ impl Failure {
         Self::new(Exit::Finding, message)
     }
 
+    /// Something that must not happen.
+    pub(crate) fn bug(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Bug, message)
+    }
+
     /// Whether it is only that the reader of our output went away.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         self.0.broken_pipe

@@ -11,13 +11,6 @@ pub(crate) enum Exit {
     /// The command line or an input could not be understood, read or written
     Usage = 2,
     /// Undecided within the limits that were set
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "part of the contract; no command of this release runs into limits"
-        )
-    )]
     Undecided = 3,
     /// A kernel, a feature of it or a privilege that was needed is missing
     Environment = 4,

@@ -1,6 +1,7 @@
 //! The global options, resolved.
 
 use callproof_abi::Abi;
+use callproof_policy::{AbiItem, AbiList, ByteOrder};
 use callproof_vm::{Endian, Kernel, Machine, ShiftByX};
 
 use crate::args::{Arch, Global};
@@ -48,6 +49,19 @@ impl Settings {
     /// The ABIs asked for, if any were.
     pub(crate) fn abis_given(&self) -> Option<&[Abi]> {
         (!self.abis.is_empty()).then_some(&self.abis)
+    }
+
+    /// Which half of a register is which: as asked for, or as each ABI has it.
+    pub(crate) fn byte_order(&self) -> ByteOrder {
+        self.endian.map_or(ByteOrder::OfArch, ByteOrder::Fixed)
+    }
+
+    /// The ABIs that claims without an ABI speak of: those asked for, or every possible input.
+    pub(crate) fn in_force(&self) -> AbiList {
+        if self.abis.is_empty() {
+            return AbiList::of([AbiItem::Any]);
+        }
+        AbiList::of(self.abis.iter().copied().map(AbiItem::Abi))
     }
 
     /// The machine that runs programs of an ABI.

@@ -6,6 +6,7 @@ Examples:
   callproof demo
   callproof check filter.bpf
   callproof eval filter.bpf 'socket(AF_INET, SOCK_STREAM, 0)'
+  callproof prove filter.bpf 'deny ptrace' 'x32 <= x86_64'
   callproof kernel diff --programs 100000 --seed 1
 
 Documentation: docs/CLI.md";
@@ -96,3 +97,40 @@ Examples:
 
 Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a \
 file), and with 4 when this kernel does not let this process install filters.";
+
+/// `callproof prove --help`
+pub(super) const PROVE: &str = "\
+Examples:
+  callproof prove filter.bpf 'deny ptrace, process_vm_*' 'unknown arch killed'
+  callproof prove --arch x86_64 filter.bpf daemon.props
+  callproof prove old.bpf,new.bpf 'x32 <= x86_64'
+  callproof prove --proof-out deny.proof filter.bpf 'deny ptrace on x86_64'
+
+Claims without `on` speak of the ABIs of --arch, or else of every possible input. docs/PROPERTIES.md is the language.
+Exits with 0 when every claim holds, 1 when one fails, 3 when one is undecided.";
+
+/// `callproof equiv --help`, `callproof diff --help`
+pub(super) const COMPARE: &str = "\
+Examples:
+  callproof equiv before.bpf after.bpf
+  callproof equiv base.bpf,extra.bpf merged.bpf
+  callproof diff --arch x86_64 before.bpf after.bpf
+
+Exits with 0 when there is no difference, 1 when there is one, 3 when it is undecided.";
+
+/// `callproof subset --help`
+pub(super) const SUBSET: &str = "\
+Examples:
+  callproof subset mine.bpf --of baseline.bpf
+  callproof subset mine.bpf --of baseline.bpf --allowed-only
+
+Without --allowed-only every action of A must be at least as severe as that of B, in the kernel's order.
+Exits with 0 when it is so, 1 when not, 3 when it is undecided.";
+
+/// `callproof check-proof --help`
+pub(super) const CHECK_PROOF: &str = "\
+Examples:
+  callproof check-proof deny.proof filter.bpf
+  callproof check-proof same.proof before.bpf after.bpf
+
+Exits with 0 when the proof is accepted, and with 1 when it is not.";

@@ -2,12 +2,15 @@
 
 mod examples;
 mod values;
+mod verify;
 
 use std::path::PathBuf;
 
 use callproof_formats::Format;
 use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+
+pub(crate) use verify::{CheckProof, Pair, Prove, Subset};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -76,6 +79,20 @@ pub(crate) enum Command {
     Check(Filters),
     /// Decide about one call, or about many with --batch
     Eval(Eval),
+    /// Decide claims over every possible call, and show a call when one is false
+    Prove(Prove),
+    /// Do two filters give every call the same verdict?
+    Equiv(Pair),
+    /// Is a filter never more permissive than another?
+    Subset(Subset),
+    /// What two filters answer differently, by ABI and call, with a call that shows it
+    Diff(Pair),
+    /// What a filter does, by ABI and call, with the conditions on arguments
+    Explain(Filters),
+    /// The exact worst-case number of instructions of each call, and which calls the kernel's bitmap answers
+    Cost(Filters),
+    /// Check a stored proof, alone
+    CheckProof(CheckProof),
     /// Print a filter as assembly, with calls, ABIs and actions named
     Disasm(Filters),
     /// Assemble bpf_asm text

@@ -14,6 +14,7 @@ mod generate;
 pub(crate) mod live;
 mod record;
 pub(crate) mod vectors;
+pub(crate) mod verify;
 pub(crate) mod written;
 
 use std::fs::File;
@@ -39,6 +40,11 @@ pub(crate) enum Answer {
     Vectors(vectors::Vectors),
     Diff(diff::Diff),
     Demo(Box<demo::Demo>),
+    Claims(verify::claims::Claims),
+    Differences(Box<verify::differences::Differences>),
+    Explain(verify::explain::Explain),
+    Cost(verify::cost::Cost),
+    CheckProof(verify::check_proof::Checked),
     /// It was printed while it came about
     Streamed,
 }
@@ -52,6 +58,13 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Demo(demo) => Answer::Demo(Box::new(demo::run(demo.filter.as_deref(), input, settings)?)),
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
         Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
+        Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove, input, settings)?),
+        Command::Equiv(pair) => Answer::Claims(verify::compare::equiv(&pair, input, settings)?),
+        Command::Subset(subset) => Answer::Claims(verify::compare::subset(&subset, input, settings)?),
+        Command::Diff(pair) => Answer::Differences(Box::new(verify::differences::run(&pair, input, settings)?)),
+        Command::Explain(explain) => Answer::Explain(verify::explain::run(&explain.filters, input, settings)?),
+        Command::Cost(cost) => Answer::Cost(verify::cost::run(&cost.filters, input, settings)?),
+        Command::CheckProof(proof) => Answer::CheckProof(verify::check_proof::run(&proof, input)?),
         Command::Disasm(disasm) => Answer::Disasm(disasm::run(&disasm.filters, input, settings)?),
         Command::Asm(asm) => Answer::Written(convert::assemble(asm, input, settings)?),
         Command::Convert(convert) => Answer::Written(convert::run(convert, input, settings)?),
@@ -107,6 +120,11 @@ impl Answer {
             Self::Vectors(_) => "kernel vectors check",
             Self::Diff(_) => "kernel diff",
             Self::Demo(_) => "demo",
+            Self::Claims(claims) => claims.command,
+            Self::Differences(_) => "diff",
+            Self::Explain(_) => "explain",
+            Self::Cost(_) => "cost",
+            Self::CheckProof(_) => "check-proof",
             Self::Streamed => "eval --batch",
         }
     }
@@ -119,6 +137,11 @@ impl Answer {
             Self::Vectors(vectors) => vectors.exit(),
             Self::Diff(diff) => diff.exit(),
             Self::Demo(demo) => demo.exit(),
+            Self::Claims(claims) => claims.exit(),
+            Self::Differences(differences) => differences.exit(),
+            Self::Explain(explain) => explain.exit(),
+            Self::Cost(cost) => cost.exit(),
+            Self::CheckProof(checked) => checked.exit(),
             Self::Disasm(_) | Self::Written(_) | Self::Streamed => Exit::Success,
         }
     }
@@ -131,7 +154,10 @@ impl Answer {
             Self::Vectors(vectors) => Some(vectors.report()),
             Self::Diff(diff) => Some(diff.report()),
             Self::Demo(demo) => Some(demo.report()),
-            Self::Disasm(_) | Self::Written(_) | Self::Streamed => None,
+            Self::Claims(claims) => Some(claims.report()),
+            Self::Differences(differences) => Some(differences.report()),
+            Self::CheckProof(checked) => Some(checked.report()),
+            Self::Disasm(_) | Self::Written(_) | Self::Explain(_) | Self::Cost(_) | Self::Streamed => None,
         }
     }
 }

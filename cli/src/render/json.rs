@@ -21,6 +21,11 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(inner) => document(answer, inner),
         Answer::Diff(inner) => document(answer, inner),
         Answer::Demo(inner) => document(answer, inner),
+        Answer::Claims(inner) => document(answer, inner),
+        Answer::Differences(inner) => document(answer, inner),
+        Answer::Explain(inner) => document(answer, inner),
+        Answer::Cost(inner) => document(answer, inner),
+        Answer::CheckProof(inner) => document(answer, inner),
         Answer::Streamed => String::new(),
     }
 }

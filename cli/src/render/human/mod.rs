@@ -1,10 +1,13 @@
 //! For people.
 
 mod check;
+mod claims;
+mod cost;
 mod demo;
 mod diff;
 mod disasm;
 mod eval;
+mod rules;
 mod table;
 mod vectors;
 mod written;
@@ -21,6 +24,11 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(vectors) => vectors::text(vectors),
         Answer::Diff(diff) => diff::text(diff),
         Answer::Demo(demo) => demo::text(demo),
+        Answer::Claims(claims) => claims::text(claims),
+        Answer::Differences(differences) => rules::differences(differences),
+        Answer::Explain(explain) => rules::explain(explain),
+        Answer::Cost(cost) => cost::text(cost),
+        Answer::CheckProof(checked) => claims::checked(checked),
         Answer::Streamed => String::new(),
     }
 }

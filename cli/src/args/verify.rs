@@ -1,0 +1,61 @@
+//! The commands that decide about every possible call.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::examples;
+
+/// `prove`
+#[derive(Args, Debug)]
+#[command(after_help = examples::PROVE)]
+pub(crate) struct Prove {
+    /// The filter; several joined by commas are one chain, oldest first
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: String,
+    /// Claims: a file of properties, or the text of some, such as `deny ptrace`
+    #[arg(value_name = "PROPERTY", required = true)]
+    pub(crate) properties: Vec<String>,
+    /// File to write the proof of a single claim to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof_out: Option<PathBuf>,
+}
+
+/// `equiv`, `diff`
+#[derive(Args, Debug)]
+#[command(after_help = examples::COMPARE)]
+pub(crate) struct Pair {
+    /// The one side: a filter; several joined by commas are one chain, oldest first
+    #[arg(value_name = "A")]
+    pub(crate) left: String,
+    /// The other side
+    #[arg(value_name = "B")]
+    pub(crate) right: String,
+}
+
+/// `subset`
+#[derive(Args, Debug)]
+#[command(after_help = examples::SUBSET)]
+pub(crate) struct Subset {
+    /// The side that must not permit more: a filter; several joined by commas are one chain, oldest first
+    #[arg(value_name = "A")]
+    pub(crate) left: String,
+    /// The side it is held against
+    #[arg(long, value_name = "B")]
+    pub(crate) of: String,
+    /// Compare only what is permitted (allow or log), not how severe denials are
+    #[arg(long)]
+    pub(crate) allowed_only: bool,
+}
+
+/// `check-proof`
+#[derive(Args, Debug)]
+#[command(after_help = examples::CHECK_PROOF)]
+pub(crate) struct CheckProof {
+    /// The proof file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The filters of its one or two chains; several filters joined by commas are one chain, oldest first
+    #[arg(value_name = "FILTER", required = true, num_args = 1..=2)]
+    pub(crate) chains: Vec<String>,
+}

@@ -1,0 +1,113 @@
+//! `check-proof`: a stored proof, checked alone.
+
+use callproof_checker::{Relation, check, statement};
+use serde::Serialize;
+
+use super::sides;
+use crate::args::CheckProof;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::input::{Input, read_file};
+use crate::report::{Case, Finding, Report};
+
+/// What the checker says.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Checked {
+    pub(crate) file: String,
+    pub(crate) accepted: bool,
+    /// Why not
+    pub(crate) reason: Option<String>,
+    /// What the file claims
+    pub(crate) claim: String,
+    /// The filters of each chain
+    pub(crate) chains: Vec<Vec<String>>,
+}
+
+pub(crate) fn run(args: &CheckProof, input: &Input) -> Result<Checked> {
+    let bytes = read_file(&args.file)?;
+    let name = args.file.display().to_string();
+    let stated = statement(&bytes).map_err(|error| {
+        Failure::usage(error)
+            .at(&name)
+            .with_help("name a file that `--proof-out` wrote")
+    })?;
+    let chains: Vec<_> = args
+        .chains
+        .iter()
+        .map(|typed| sides::chain(typed, input))
+        .collect::<Result<_>>()?;
+    let programs: Vec<Vec<Vec<u8>>> = chains
+        .iter()
+        .map(|chain| {
+            chain
+                .iter()
+                .map(|one| sides::bytes(&one.program, stated.machine.big_endian))
+                .collect()
+        })
+        .collect();
+    let slices: Vec<Vec<&[u8]>> = programs
+        .iter()
+        .map(|chain| chain.iter().map(Vec::as_slice).collect())
+        .collect();
+    let slices: Vec<&[&[u8]]> = slices.iter().map(Vec::as_slice).collect();
+    let checked = check(&bytes, &slices);
+    Ok(Checked {
+        file: name,
+        accepted: checked.is_ok(),
+        reason: checked.err().map(|rejected| rejected.to_string()),
+        claim: describe(&stated.claim),
+        chains: chains.iter().map(|chain| sides::names(chain)).collect(),
+    })
+}
+
+/// The claim in words; `docs/PROOFS.md` has the exact meaning.
+fn describe(claim: &callproof_checker::Claim) -> String {
+    let which = if claim.region.is_empty() {
+        "for every input".to_owned()
+    } else {
+        format!("for every input of a region of {} tests", claim.region.len())
+    };
+    let ranges = |set: &callproof_checker::Set| {
+        const SHOWN: usize = 6;
+        let mut shown: Vec<String> = set
+            .iter()
+            .take(SHOWN)
+            .map(|(first, last)| format!("{first:#x}..={last:#x}"))
+            .collect();
+        if set.len() > SHOWN {
+            shown.push("...".to_owned());
+        }
+        shown.join(", ")
+    };
+    let what = match &claim.relation {
+        Relation::Within(set) => format!("the value is in {}", ranges(set)),
+        Relation::Equal => "both values are equal".to_owned(),
+        Relation::SameAction => "both values have the same severity".to_owned(),
+        Relation::Refines => "the first value is at least as severe as the second".to_owned(),
+        Relation::Implies(set) => format!("if the first value is in {}, so is the second", ranges(set)),
+        Relation::Cost(bound) => format!("at most {bound} instructions are executed"),
+        Relation::Never { filter, pc, way } => {
+            format!("way {way:?} of instruction {pc} of filter {filter} never happens")
+        }
+    };
+    format!("{which}, {what}")
+}
+
+impl Checked {
+    pub(crate) fn exit(&self) -> Exit {
+        if self.accepted { Exit::Success } else { Exit::Finding }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let finding = self.reason.as_ref().map(|reason| Finding {
+            rule: "proof",
+            message: reason.clone(),
+            file: Some(self.file.clone()),
+            line: None,
+        });
+        Report {
+            suite: "check-proof",
+            cases: vec![Case::new(self.file.clone(), finding.into_iter().collect())],
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Claims and what came of them: the answer of `prove`, `equiv` and `subset`.
+
+use callproof_verifier::{Answer, Finding, Outcome, Undecided};
+use serde::Serialize;
+
+use super::witness::Witness;
+use crate::exit::Exit;
+use crate::report::{Case, Finding as Reported, Report};
+
+/// What came of some claims about one chain.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Claims {
+    #[serde(skip)]
+    pub(crate) command: &'static str,
+    pub(crate) kernel: String,
+    /// The filters, oldest first
+    pub(crate) filters: Vec<String>,
+    pub(crate) claims: Vec<Claimed>,
+}
+
+/// What came of one claim.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Claimed {
+    /// The claim as it reads
+    pub(crate) claim: String,
+    /// The file it was read from; null for the command line
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<usize>,
+    pub(crate) answer: Word,
+    /// Whether a proof was accepted by the checker
+    pub(crate) proved: bool,
+    /// What was found, in a sentence
+    pub(crate) reason: String,
+    /// The calls that show it, each replayed
+    pub(crate) witnesses: Vec<Witness>,
+    /// Calls that an ABI does not have: nothing is claimed of them there
+    pub(crate) absent: Vec<Missing>,
+    /// Calls that were compared with nothing
+    pub(crate) unmatched: Vec<Missing>,
+    /// The limit that was reached
+    pub(crate) limit: Option<Reached>,
+}
+
+/// An answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Word {
+    Holds,
+    Fails,
+    Skipped,
+    Undecided,
+}
+
+/// A call that an ABI does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Missing {
+    pub(crate) abi: String,
+    pub(crate) call: String,
+}
+
+/// A limit that was reached.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Reached {
+    pub(crate) engine: &'static str,
+    pub(crate) limit: &'static str,
+}
+
+impl From<Undecided> for Reached {
+    fn from(undecided: Undecided) -> Self {
+        Self {
+            engine: undecided.engine.name(),
+            limit: undecided.limit.name(),
+        }
+    }
+}
+
+impl Claimed {
+    /// What an outcome says; its witnesses are made elsewhere.
+    pub(super) fn new(claim: String, outcome: &Outcome, witnesses: Vec<Witness>) -> Self {
+        let missing = |abi: &dyn ToString, call: &str| Missing {
+            abi: abi.to_string(),
+            call: call.to_owned(),
+        };
+        let (answer, proved, reason, limit) = match &outcome.answer {
+            Answer::Holds { proof: Some(_), .. } => {
+                (Word::Holds, true, "proved: the checker accepted".to_owned(), None)
+            }
+            Answer::Holds { proof: None, shown } if shown.is_empty() => {
+                let reason = "decided by the diagram engine; no checked proof for this kind of claim yet";
+                (Word::Holds, false, reason.to_owned(), None)
+            }
+            Answer::Holds { .. } => (Word::Holds, false, "shown by replayed calls".to_owned(), None),
+            Answer::Fails(found) => (Word::Fails, false, sentence(&found.finding), None),
+            Answer::Vacuous => {
+                let reason = "it speaks of no call that these ABIs have";
+                (Word::Skipped, false, reason.to_owned(), None)
+            }
+            Answer::Undecided(tried) => {
+                let known = tried.known.map(|bound| format!("; no call costs more than {bound}"));
+                let reason = format!("{}{}", tried.undecided, known.unwrap_or_default());
+                (Word::Undecided, false, reason, Some(tried.undecided.into()))
+            }
+        };
+        Self {
+            claim,
+            file: None,
+            line: None,
+            answer,
+            proved,
+            reason,
+            witnesses,
+            absent: outcome
+                .absent
+                .iter()
+                .map(|(abi, one)| missing(abi, &one.call))
+                .collect(),
+            unmatched: outcome.unmatched.iter().map(|(abi, call)| missing(abi, call)).collect(),
+            limit,
+        }
+    }
+}
+
+/// What was found.
+fn sentence(finding: &Finding) -> String {
+    match finding {
+        Finding::Verdict => "a call gets another verdict".to_owned(),
+        Finding::None { pattern, cell } => {
+            format!("no call of `{pattern}` on {cell} gets such a verdict (decided by the diagram engine)")
+        }
+        Finding::Cost { at_most } => format!("a call costs more than {at_most}"),
+        Finding::NotCached => "a call is not answered from the bitmap".to_owned(),
+        Finding::Relation => "a call shows the difference".to_owned(),
+        Finding::AbiOrder => "the first call is permitted, and its counterpart is not".to_owned(),
+        Finding::SameView => "two calls that are the same to the kernel get different verdicts".to_owned(),
+        Finding::HalfArgument { argument } => {
+            format!("only the low half of args[{argument}] matters, and the kernel reads all of it")
+        }
+        Finding::DeadCode { dead, one_way } => {
+            let place = |filter: &usize, pc: &usize| format!("{filter}:{pc}");
+            let dead: Vec<_> = dead.iter().map(|(filter, pc)| place(filter, pc)).collect();
+            let one_way: Vec<_> = one_way.iter().map(|(filter, pc, _)| place(filter, pc)).collect();
+            format!(
+                "instructions (filter:number) that no call reaches: {}; tests that always go one way: {} (decided by the diagram engine)",
+                list(&dead),
+                list(&one_way)
+            )
+        }
+        Finding::Hazard { filter, pc } => format!("a call gets there at instruction {pc} of filter {filter}"),
+    }
+}
+
+fn list(places: &[String]) -> String {
+    if places.is_empty() {
+        "none".to_owned()
+    } else {
+        places.join(" ")
+    }
+}
+
+impl Claims {
+    /// One claim that fails decides; then one that is undecided; skipped claims alone are no success.
+    pub(crate) fn exit(&self) -> Exit {
+        let any = |word| self.claims.iter().any(|claim| claim.answer == word);
+        if any(Word::Fails) {
+            Exit::Finding
+        } else if any(Word::Undecided) {
+            Exit::Undecided
+        } else if any(Word::Holds) {
+            Exit::Success
+        } else {
+            Exit::Usage
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let case = |claim: &Claimed| match claim.answer {
+            Word::Holds => Case::new(claim.claim.clone(), Vec::new()),
+            Word::Skipped | Word::Undecided => Case::skipped(claim.claim.clone(), claim.reason.clone()),
+            Word::Fails => {
+                let shown = claim
+                    .witnesses
+                    .iter()
+                    .map(|one| format!("; {}: {}", one.call, one.verdict));
+                Case::new(
+                    claim.claim.clone(),
+                    vec![Reported {
+                        rule: "claim",
+                        message: format!("{}{}", claim.reason, shown.collect::<String>()),
+                        file: claim.file.clone(),
+                        line: claim.line,
+                    }],
+                )
+            }
+        };
+        Report {
+            suite: self.command,
+            cases: self.claims.iter().map(case).collect(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `equiv` and `subset`: one relation between two chains.
+
+use callproof_policy::property::Comparison;
+
+use super::claims::Claims;
+use super::prove::{Judge, Others};
+use super::sides;
+use crate::args::{Pair, Subset};
+use crate::error::Result;
+use crate::input::{Input, admitted};
+use crate::settings::Settings;
+
+/// The same verdicts everywhere.
+pub(crate) fn equiv(args: &Pair, input: &Input, settings: &Settings) -> Result<Claims> {
+    let sides = (args.left.as_str(), args.right.as_str());
+    compare("equiv", sides, Comparison::Equals, input, settings)
+}
+
+/// Never more permissive.
+pub(crate) fn subset(args: &Subset, input: &Input, settings: &Settings) -> Result<Claims> {
+    let comparison = if args.allowed_only {
+        Comparison::Within
+    } else {
+        Comparison::Refines
+    };
+    compare("subset", (&args.left, &args.of), comparison, input, settings)
+}
+
+fn compare(
+    command: &'static str,
+    (left, right): (&str, &str),
+    comparison: Comparison,
+    input: &Input,
+    settings: &Settings,
+) -> Result<Claims> {
+    let loaded = sides::chain(left, input)?;
+    let filters = admitted(&loaded, settings)?;
+    let others = Others::one(right, sides::chain(right, input)?);
+    let others = others.admitted(settings)?;
+    let mut judge = Judge::new(&filters, &others, left, settings);
+    let reads = format!("{left} {comparison} {right}");
+    Ok(Claims {
+        command,
+        kernel: settings.kernel.to_string(),
+        filters: sides::names(&loaded),
+        claims: vec![judge.relation(comparison, right, reads)?],
+    })
+}

@@ -1,0 +1,350 @@
+//! `prove`: claims about one chain.
+
+use std::path::Path;
+
+use callproof_policy::property::{Comparison, Operand};
+use callproof_policy::{
+    Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_policy, parse_properties,
+};
+use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side, Undecided};
+use callproof_vm::{Chain, Filter};
+
+use super::claims::{Claimed, Claims};
+use super::sides;
+use super::witness::{Witness, witness};
+use crate::args::Prove;
+use crate::error::{Failure, Result};
+use crate::input::{Input, Loaded, admitted, read_file};
+use crate::settings::Settings;
+
+pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Claims> {
+    let loaded = sides::chain(&args.filter, input)?;
+    let filters = admitted(&loaded, settings)?;
+    let mut claims = Claims {
+        command: "prove",
+        kernel: settings.kernel.to_string(),
+        filters: sides::names(&loaded),
+        claims: Vec::new(),
+    };
+    let mut proofs = Vec::new();
+    for typed in &args.properties {
+        let text = Text::read(typed)?;
+        let file = parse_properties(&text.name, &text.text).map_err(|problems| text.refuse(&problems.problems))?;
+        let others = Others::load(&file, text.folder(), input, settings)?;
+        let base = Env {
+            abis: settings.in_force(),
+            sets: Sets::default(),
+        };
+        file.check(&base).map_err(|problems| text.refuse(&problems))?;
+        let judged = others.admitted(settings)?;
+        let mut judge = Judge::new(&filters, &judged, &args.filter, settings);
+        for (property, env) in file.properties(&base) {
+            let (mut claimed, outcome) = judge.claim(property, &env, &text)?;
+            claimed.file = text.is_file.then(|| text.name.clone());
+            claimed.line = text.is_file.then(|| text.position(property.span.start).0);
+            claims.claims.push(claimed);
+            if let Answer::Holds { proof: Some(proof), .. } = outcome.answer {
+                proofs.push(proof);
+            }
+        }
+    }
+    if let Some(out) = &args.proof_out {
+        match proofs.as_slice() {
+            [proof] if claims.claims.len() == 1 => {
+                std::fs::write(out, proof.file()).map_err(|error| Failure::io("write", out, &error))?;
+            }
+            _ => return Err(no_proof(&claims)),
+        }
+    }
+    Ok(claims)
+}
+
+fn no_proof(claims: &Claims) -> Failure {
+    match claims.claims.as_slice() {
+        [one] => Failure::usage(format_args!("no proof was written: `{}`: {}", one.claim, one.reason))
+            .with_help("leave `--proof-out` away to see the answer"),
+        many => Failure::usage(format_args!(
+            "`--proof-out` is for one claim, and these are {}",
+            many.len()
+        ))
+        .with_help("prove them one by one"),
+    }
+}
+
+/// Where claims were written.
+struct Text {
+    name: String,
+    text: String,
+    is_file: bool,
+}
+
+impl Text {
+    /// A file that exists, or the text itself.
+    fn read(typed: &str) -> Result<Self> {
+        let path = Path::new(typed);
+        let names_a_file = path.extension().is_some_and(|ending| ending == "props") && !typed.contains(' ');
+        if !names_a_file && !path.is_file() {
+            return Ok(Self {
+                name: "command line".to_owned(),
+                text: typed.to_owned(),
+                is_file: false,
+            });
+        }
+        let text = String::from_utf8(read_file(path)?).map_err(|_| {
+            Failure::usage(format_args!("`{typed}` is not UTF-8 text")).with_help("name a file of properties")
+        })?;
+        Ok(Self {
+            name: typed.to_owned(),
+            text,
+            is_file: true,
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        let path = Path::new(&self.name);
+        path.parent().filter(|_| self.is_file).unwrap_or_else(|| Path::new(""))
+    }
+
+    /// Line and column of a place, from 1.
+    fn position(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or(&self.text);
+        let line = before.matches('\n').count().saturating_add(1);
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            .saturating_add(1);
+        (line, column)
+    }
+
+    fn refuse(&self, problems: &[Problem]) -> Failure {
+        let place = |problem: &Problem| {
+            let (line, column) = self.position(problem.span.start);
+            format!("{}:{line}:{column}", self.name)
+        };
+        let Some(first) = problems.first() else {
+            return Failure::usage(format_args!("`{}` has no meaning", self.name));
+        };
+        let more = problems
+            .iter()
+            .skip(1)
+            .map(|problem| format!("\n{}: {}", place(problem), problem.message));
+        let failure = Failure::usage(format_args!("{}{}", first.message, more.collect::<String>())).at(place(first));
+        match &first.help {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
+    }
+}
+
+/// Filters and policies that claims name.
+pub(super) struct Others {
+    loaded: Vec<(String, OtherSide<Vec<Loaded>>)>,
+}
+
+#[derive(Clone)]
+enum OtherSide<C> {
+    Chain(C),
+    Policy(GroundPolicy),
+}
+
+impl Others {
+    /// What one other side is.
+    pub(super) fn one(name: &str, chain: Vec<Loaded>) -> Self {
+        Self {
+            loaded: vec![(name.to_owned(), OtherSide::Chain(chain))],
+        }
+    }
+
+    fn load(file: &PropertyFile, folder: &Path, input: &Input, settings: &Settings) -> Result<Self> {
+        let mut wanted: Vec<(String, String)> = Vec::new();
+        for item in &file.items {
+            match item {
+                Item::Use { path, name } => wanted.push((name.clone(), path.clone())),
+                Item::Property(Property {
+                    claim: Claim::Relation { left, right, .. },
+                    ..
+                }) => {
+                    files(left, &mut wanted);
+                    files(right, &mut wanted);
+                }
+                Item::Abis(_) | Item::Set(..) | Item::Property(_) => {}
+            }
+        }
+        let load = |(name, path): (String, String)| Ok((name, side(&folder.join(path), input, settings)?));
+        let loaded = wanted.into_iter().map(load).collect::<Result<_>>()?;
+        Ok(Self { loaded })
+    }
+
+    pub(super) fn admitted(&self, settings: &Settings) -> Result<Admitted<'_>> {
+        let admit = |(name, side): &'_ (String, OtherSide<Vec<Loaded>>)| match side {
+            OtherSide::Chain(_) => Ok(None),
+            OtherSide::Policy(policy) => Ok(Some((name.clone(), policy.clone()))),
+        };
+        let policies: Vec<_> = self.loaded.iter().map(admit).collect::<Result<Vec<_>>>()?;
+        let mut chains = Vec::new();
+        for (name, side) in &self.loaded {
+            if let OtherSide::Chain(loaded) = side {
+                chains.push((name.clone(), admitted(loaded, settings)?));
+            }
+        }
+        Ok(Admitted {
+            chains,
+            policies: policies.into_iter().flatten().collect(),
+        })
+    }
+}
+
+/// The same, ready to be judged.
+pub(super) struct Admitted<'l> {
+    chains: Vec<(String, Vec<Filter<'l>>)>,
+    policies: Vec<(String, GroundPolicy)>,
+}
+
+fn files(operand: &Operand, wanted: &mut Vec<(String, String)>) {
+    match operand {
+        Operand::File(path) => wanted.push((path.clone(), path.clone())),
+        Operand::Stack(parts) => parts.iter().for_each(|part| files(part, wanted)),
+        Operand::Own | Operand::Named(..) => {}
+    }
+}
+
+/// A policy in its own language when the name ends so, else filters.
+fn side(path: &Path, input: &Input, settings: &Settings) -> Result<OtherSide<Vec<Loaded>>> {
+    let name = path.display().to_string();
+    if path.extension().is_none_or(|ending| ending != "policy") {
+        return input.chain(&[name]).map(OtherSide::Chain);
+    }
+    let text = Text {
+        text: String::from_utf8_lossy(&read_file(path)?).into_owned(),
+        is_file: true,
+        name,
+    };
+    let policy = parse_policy(&text.name, &text.text).map_err(|problems| text.refuse(&problems.problems))?;
+    let env = Env::new(settings.in_force());
+    let ground = policy.ground(&env).map_err(|problems| text.refuse(&problems))?;
+    Ok(OtherSide::Policy(ground))
+}
+
+/// Answers claims about one chain.
+pub(super) struct Judge<'j> {
+    session: core::result::Result<Session<'j>, Undecided>,
+    filters: &'j [Filter<'j>],
+    others: &'j Admitted<'j>,
+    own_name: &'j str,
+    settings: &'j Settings,
+}
+
+impl<'j> Judge<'j> {
+    pub(super) fn new(
+        filters: &'j [Filter<'j>],
+        others: &'j Admitted<'j>,
+        own_name: &'j str,
+        settings: &'j Settings,
+    ) -> Self {
+        let chains = others
+            .chains
+            .iter()
+            .map(|(name, chain)| (name.clone(), Side::Chain(chain)));
+        let policies = others
+            .policies
+            .iter()
+            .map(|(name, policy)| (name.clone(), Side::Policy(policy.clone())));
+        let sides = chains.chain(policies).collect();
+        let machine = settings.machine_of(settings.layout());
+        let session = Session::new(filters, sides, machine, settings.byte_order(), &Limits::default());
+        Self {
+            session,
+            filters,
+            others,
+            own_name,
+            settings,
+        }
+    }
+
+    fn claim(&mut self, property: &Property, env: &Env, text: &Text) -> Result<(Claimed, Outcome)> {
+        let query = Query {
+            claim: &property.claim,
+            env,
+        };
+        let outcome = self.ask(&query).map_err(|error| match error {
+            AskError::Problems(problems) => text.refuse(&problems),
+            AskError::Disagreement(disagreement) => Failure::bug(disagreement),
+        })?;
+        let claimed = self.claimed(property.to_string(), &property.claim, &outcome)?;
+        Ok((claimed, outcome))
+    }
+
+    /// Whether a relation of the chain to another side holds, over the calls in force.
+    pub(super) fn relation(&mut self, comparison: Comparison, other: &str, reads: String) -> Result<Claimed> {
+        let calls = Predicate::of(callproof_policy::CallPattern::new(callproof_policy::Selector::Any));
+        let claim = Claim::Relation {
+            left: Operand::Own,
+            relation: comparison,
+            right: Operand::Named(other.to_owned(), callproof_policy::Span::default()),
+            calls,
+        };
+        let env = Env::new(self.settings.in_force());
+        let query = Query {
+            claim: &claim,
+            env: &env,
+        };
+        let outcome = self.ask(&query).map_err(Failure::bug)?;
+        self.claimed(reads, &claim, &outcome)
+    }
+
+    fn ask(&mut self, query: &Query<'_>) -> core::result::Result<Outcome, AskError> {
+        match &mut self.session {
+            Ok(session) => session.ask(query),
+            Err(undecided) => Ok(Outcome::undecided(*undecided)),
+        }
+    }
+
+    fn claimed(&self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {
+        let shown = match &outcome.answer {
+            Answer::Fails(found) => found.shown.as_slice(),
+            Answer::Holds { shown, .. } => shown,
+            Answer::Vacuous | Answer::Undecided(_) => &[],
+        };
+        let own = &Operand::Own;
+        let sides = match claim {
+            Claim::Relation { left, right, .. } => [left, right],
+            _ => [own, own],
+        };
+        let witnesses = shown.iter().enumerate().map(|(at, one)| {
+            let side = sides.get(at).copied().unwrap_or(own);
+            self.witness(one, side)
+        });
+        Ok(Claimed::new(reads, outcome, witnesses.collect::<Result<_>>()?))
+    }
+
+    /// A call with what an operand says about it.
+    fn witness(&self, shown: &Shown, operand: &Operand) -> Result<Witness> {
+        let name = match operand {
+            Operand::Own => self.own_name.to_owned(),
+            Operand::Named(name, _) => name.clone(),
+            Operand::File(path) => path.clone(),
+            Operand::Stack(_) => operand.to_string(),
+        };
+        let chain = self.filters_of(operand);
+        let chain = chain.as_ref().map(|filters| Chain::new(filters));
+        witness(shown, &name, chain.as_ref(), self.settings)
+    }
+
+    /// The filters of an operand, oldest first; `None` when a policy is in it.
+    fn filters_of(&self, operand: &Operand) -> Option<Vec<Filter<'j>>> {
+        match operand {
+            Operand::Own => Some(self.filters.to_vec()),
+            Operand::Named(name, _) | Operand::File(name) => {
+                let found = self.others.chains.iter().find(|(known, _)| known == name);
+                found.map(|(_, filters)| filters.clone())
+            }
+            Operand::Stack(parts) => {
+                let parts: Option<Vec<_>> = parts.iter().map(|part| self.filters_of(part)).collect();
+                parts.map(|parts| parts.concat())
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What functions say, by ABI and call, as conditions to read.
+
+use callproof_abi::{Abi, X32_BIT, errno_name};
+use callproof_verifier::{Arches, Condition, Decision, Function, Ranges, Register, Space, Undecided, Width};
+use callproof_vm::{Action, Endian, Kernel};
+use serde::Serialize;
+
+use super::witness::constant_name;
+use crate::settings::{Settings, abi_endian};
+
+/// What the calls of one ABI get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Section {
+    /// The ABI, or null for every architecture that is not listed
+    pub(crate) abi: Option<&'static str>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// What some calls get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Rule {
+    /// Names of calls, and ranges of numbers without one
+    pub(crate) calls: Vec<String>,
+    /// All the numbers, both ends included
+    pub(crate) numbers: Vec<(u32, u32)>,
+    /// Whether these are the numbers that no other rule has
+    pub(crate) rest: bool,
+    pub(crate) then: Tree,
+}
+
+/// A verdict, or how it depends on arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tree {
+    Verdict(String),
+    Split {
+        /// What is looked at
+        on: String,
+        /// The first case that applies
+        cases: Vec<Case>,
+    },
+    /// It is one of these, by relations that have no short description
+    OneOf(Vec<String>),
+}
+
+/// A case of a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Case {
+    pub(crate) when: String,
+    pub(crate) then: Tree,
+}
+
+/// What a value is called on an ABI.
+pub(super) type Label<'l> = dyn Fn(u32, Option<Abi>) -> String + 'l;
+
+/// The regions of one architecture as they come.
+type Raw = Vec<(Ranges, Decision)>;
+
+/// A function for each byte order, made when it is needed.
+pub(super) type Build<'b> = dyn FnMut(Endian) -> Result<(Space, Function), Undecided> + 'b;
+
+/// What a function says on the ABIs asked for, or on those that it tells from the rest, and then on all others.
+pub(super) fn sections(
+    build: &mut Build<'_>,
+    settings: &Settings,
+    label: &Label<'_>,
+) -> Result<Vec<Section>, Undecided> {
+    let given = settings.abis_given();
+    let abis = given.unwrap_or(Abi::ALL);
+    let mut others: Option<Raw> = None;
+    let mut found: Vec<(Abi, Raw)> = Vec::new();
+    for endian in [Endian::Little, Endian::Big] {
+        let here: Vec<Abi> = abis.iter().copied().filter(|abi| abi_endian(*abi) == endian).collect();
+        if here.is_empty() && (given.is_some() || others.is_some()) {
+            continue;
+        }
+        let (mut space, function) = build(endian)?;
+        let (of_abis, rest) = raw(&mut space, &function, &here)?;
+        found.extend(of_abis);
+        others = others.or(Some(rest));
+    }
+    let others = others.unwrap_or_default();
+    let distinct: Vec<_> = found
+        .iter()
+        .filter(|(_, raw)| given.is_some() || *raw != others)
+        .cloned()
+        .collect();
+    let shown = if distinct.is_empty() {
+        let hosts = settings.abis();
+        found.into_iter().filter(|(abi, _)| hosts.contains(abi)).collect()
+    } else {
+        distinct
+    };
+    let mut sections: Vec<Section> = shown.iter().map(|(abi, raw)| section(Some(*abi), raw, label)).collect();
+    if given.is_none() {
+        sections.push(section(None, &others, label));
+    }
+    sections.retain(|section| !section.rules.is_empty());
+    Ok(sections)
+}
+
+fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi, Raw)>, Raw), Undecided> {
+    let mut arches: Vec<u32> = abis.iter().map(|abi| abi.audit_arch()).collect();
+    arches.sort_unstable();
+    arches.dedup();
+    let mut known: Vec<(Arches, Ranges, Decision)> = Vec::new();
+    for region in space.regions(function, &arches)? {
+        let decision = space.decision(&region)?;
+        known.push((region.arches, region.numbers, decision));
+    }
+    let of = |wanted: &dyn Fn(&Arches) -> bool| -> Raw {
+        let own = known.iter().filter(|(arches, _, _)| wanted(arches));
+        own.map(|(_, numbers, decision)| (numbers.clone(), decision.clone()))
+            .collect()
+    };
+    let one = |abi: &Abi| (*abi, of(&|arches| *arches == Arches::One(abi.audit_arch())));
+    let rest = of(&|arches| matches!(arches, Arches::Others(_)));
+    Ok((abis.iter().map(one).collect(), rest))
+}
+
+fn section(abi: Option<Abi>, raw: &Raw, label: &Label<'_>) -> Section {
+    let rules = raw.iter().filter_map(|(numbers, decision)| {
+        let numbers = clip(numbers, abi);
+        if numbers.is_empty() {
+            return None;
+        }
+        let probe = if abi == Some(Abi::X32) {
+            0x7fff_fff0
+        } else {
+            0x3fff_fff0
+        };
+        let rest = numbers.iter().any(|(from, to)| (*from..=*to).contains(&probe));
+        let calls = calls(&numbers, abi);
+        let only = match (calls.as_slice(), rest) {
+            ([name], false) => Some(name.clone()),
+            _ => None,
+        };
+        let then = tree(decision, abi, only.as_deref(), label);
+        let calls = if rest { Vec::new() } else { calls };
+        (then != Tree::Verdict(String::new())).then_some(Rule {
+            calls,
+            numbers,
+            rest,
+            then,
+        })
+    });
+    let mut rules: Vec<Rule> = rules.collect();
+    rules.sort_by_key(|rule| rule.rest);
+    Section {
+        abi: abi.map(Abi::name),
+        rules,
+    }
+}
+
+/// The numbers that calls of an ABI can have: x86_64 and x32 share an architecture.
+fn clip(numbers: &[(u32, u32)], abi: Option<Abi>) -> Ranges {
+    const NEXT: u32 = X32_BIT * 2;
+    let own: &[(u32, u32)] = match abi {
+        Some(Abi::X86_64) => &[(0, X32_BIT - 1), (NEXT, NEXT + X32_BIT - 1), (u32::MAX, u32::MAX)],
+        Some(Abi::X32) => &[(X32_BIT, NEXT - 1), (NEXT + X32_BIT, u32::MAX - 1)],
+        _ => &[(0, u32::MAX)],
+    };
+    let common = numbers.iter().flat_map(|(from, to)| {
+        own.iter().filter_map(move |(low, high)| {
+            let (from, to) = (*from.max(low), *to.min(high));
+            (from <= to).then_some((from, to))
+        })
+    });
+    common.collect()
+}
+
+/// Names of calls, and ranges of numbers that are no calls.
+fn calls(numbers: &[(u32, u32)], abi: Option<Abi>) -> Vec<String> {
+    let mut named = Vec::new();
+    let mut bare = Vec::new();
+    for &(from, to) in numbers {
+        let mut next = Some(from);
+        for call in abi
+            .into_iter()
+            .flat_map(Abi::syscalls)
+            .filter(|call| (from..=to).contains(&call.number))
+        {
+            named.push(call.name.to_owned());
+            if let Some(start) = next.filter(|start| *start < call.number) {
+                bare.push(range(start.into(), u64::from(call.number).saturating_sub(1)));
+            }
+            next = call.number.checked_add(1);
+        }
+        if let Some(start) = next.filter(|start| *start <= to) {
+            bare.push(range(start.into(), to.into()));
+        }
+    }
+    named.extend(bare);
+    named
+}
+
+fn range(from: u64, to: u64) -> String {
+    if from == to {
+        number(from)
+    } else {
+        format!("{}..={}", number(from), number(to))
+    }
+}
+
+/// Small numbers as people write them, others in hex.
+fn number(value: u64) -> String {
+    if value < 1000 {
+        value.to_string()
+    } else {
+        format!("{value:#x}")
+    }
+}
+
+fn tree(decision: &Decision, abi: Option<Abi>, call: Option<&str>, label: &Label<'_>) -> Tree {
+    match decision {
+        Decision::Value(value) => Tree::Verdict(label(*value, abi)),
+        Decision::Opaque(values) => Tree::OneOf(values.iter().map(|value| label(*value, abi)).collect()),
+        Decision::Split { register, width, cases } => {
+            let case = |(condition, then): &(Condition, Decision)| Case {
+                when: condition_text(condition, *register, abi, call),
+                then: tree(then, abi, call, label),
+            };
+            Tree::Split {
+                on: register_text(*register, *width, abi, call),
+                cases: cases.iter().map(case).collect(),
+            }
+        }
+    }
+}
+
+fn register_text(register: Register, width: Width, abi: Option<Abi>, call: Option<&str>) -> String {
+    let name = match register {
+        Register::Arch => return "arch".to_owned(),
+        Register::Number => return "nr".to_owned(),
+        Register::InstructionPointer => "ip".to_owned(),
+        Register::Argument(index) => {
+            let known = abi.zip(call).and_then(|(abi, call)| abi.syscall_named(call).ok());
+            let arg = known.and_then(|call| call.prototype()?.args.get(usize::from(index)));
+            let name = arg.map(|arg| format!(" ({})", arg.name)).unwrap_or_default();
+            format!("args[{index}]{name}")
+        }
+    };
+    match width {
+        Width::Full => name,
+        Width::Low => format!("low half of {name}"),
+        Width::High => format!("high half of {name}"),
+    }
+}
+
+fn condition_text(condition: &Condition, register: Register, abi: Option<Abi>, call: Option<&str>) -> String {
+    let named = |value: u64| {
+        let name = match (register, abi, call) {
+            (Register::Argument(index), Some(abi), Some(call)) => constant_name(abi, call, index.into(), value),
+            _ => None,
+        };
+        name.map_or_else(|| format!("{value:#x}"), |name| format!("{value:#x} ({name})"))
+    };
+    let ranges = |list: &[(u64, u64)]| {
+        let one = |(from, to): &(u64, u64)| match (*from, *to) {
+            (from, to) if from == to => named(from),
+            (from, u64::MAX) => format!("{from:#x} and above"),
+            (from, to) => format!("{from:#x}..={to:#x}"),
+        };
+        list.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let masks = |list: &[(u64, u64)]| {
+        let one = |(mask, value): &(u64, u64)| format!("& {mask:#x} == {value:#x}");
+        list.iter().map(one).collect::<Vec<_>>().join(" or ")
+    };
+    match condition {
+        Condition::In(list) => format!("is {}", ranges(list)),
+        Condition::NotIn(list) => format!("is not {}", ranges(list)),
+        Condition::Masked(list) => masks(list),
+        Condition::NotMasked(list) => format!("not ({})", masks(list)),
+        Condition::Otherwise => "otherwise".to_owned(),
+    }
+}
+
+/// A verdict with errors named.
+pub(super) fn verdict(value: u32, abi: Option<Abi>, kernel: Kernel) -> String {
+    let action = Action::of(value, kernel);
+    let data = value & 0xffff;
+    match action {
+        Action::Errno => {
+            let name = errno_name(abi.unwrap_or(Abi::X86_64), data.min(4095));
+            name.map_or_else(|| format!("errno({data})"), |name| format!("errno({name})"))
+        }
+        Action::Trap | Action::Trace => format!("{action}({data})"),
+        Action::Unknown => format!("unknown action {value:#010x}"),
+        _ => action.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x86_64_and_x32_share_numbers() {
+        let all = [(0, u32::MAX)];
+        assert_eq!(
+            clip(&all, Some(Abi::X32)),
+            [(0x4000_0000, 0x7fff_ffff), (0xc000_0000, 0xffff_fffe)]
+        );
+        assert_eq!(clip(&[(5, 6)], Some(Abi::X86_64)), [(5, 6)]);
+        assert_eq!(clip(&[(5, 6)], Some(Abi::X32)), []);
+        assert_eq!(clip(&all, None), all);
+    }
+
+    #[test]
+    fn numbers_without_a_name_stay_numbers() {
+        assert_eq!(
+            calls(&[(0, 1), (999, 1001)], Some(Abi::X86_64)),
+            ["read", "write", "999..=0x3e9"]
+        );
+        assert_eq!(calls(&[(7, 7)], None), ["7"]);
+    }
+}
