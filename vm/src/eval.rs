@@ -32,9 +32,8 @@ impl Filter<'_> {
 
     /// As [`run`](Self::run), on the sixteen words that the filter's loads see ([`SeccompData::words`]).
     pub fn run_words(&self, words: &[u32; 16], shift: ShiftByX, observer: &mut impl Observer) -> u32 {
-        let mut state = State::default();
-        let mut pc = 0_usize;
-        while let Some(&insn) = self.program().get(pc) {
+        let (program, mut state, mut pc) = (self.program(), State::default(), 0_usize);
+        while let Some(&insn) = program.get(pc) {
             let Some(op) = insn.op() else { break };
             let next = match state.execute(op, insn, words, shift) {
                 After::Skip(distance) => Next::Pc(pc.saturating_add(1).saturating_add(distance as usize)),
@@ -73,6 +72,7 @@ enum After {
 }
 
 impl State {
+    #[inline(always)]
     fn execute(&mut self, op: Op, insn: crate::Insn, words: &[u32; 16], shift: ShiftByX) -> After {
         let k = insn.k;
         match op {
