@@ -70,7 +70,7 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
     let mut values: Vec<u32> = space.values(&function).unwrap();
     values.sort_unstable();
     let mut costs = space.costs(subject)?;
-    let worst = space.worst_case(subject, &mut costs, Set::ALL)?.unwrap().insns as u32;
+    let worst = space.worst_case(subject, &mut costs, Set::ALL)?.unwrap().insns;
     let set = |values: &[u32]| {
         let mut ranges: Vec<(u32, u32)> = vec![];
         for value in values {
@@ -85,22 +85,22 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
         everywhere(&[0], Relation::Within(set(&values))),
         everywhere(&[0, 0], Relation::Equal),
         everywhere(&[0, 0], Relation::Refines),
-        everywhere(&[0], Relation::Cost(worst)),
+        everywhere(&[0], Relation::Cost(u32::try_from(worst).unwrap())),
     ];
     let mut wrong = vec![
         everywhere(&[0], Relation::Within(set(&values[1..]))),
         everywhere(&[0], Relation::Within(set(&values[..values.len() - 1]))),
-        everywhere(&[0], Relation::Cost(worst - 1)),
+        everywhere(&[0], Relation::Cost(u32::try_from(worst - 1).unwrap())),
     ];
     for (place, filter) in subject.filters().iter().enumerate() {
         let audit = space.audit(subject, place)?;
-        let number = place as u32;
+        let number = u32::try_from(place).unwrap();
         let never = |pc: usize, way| {
             everywhere(
                 &[0],
                 Relation::Never {
                     filter: number,
-                    pc: pc as u32,
+                    pc: u32::try_from(pc).unwrap(),
                     way,
                 },
             )

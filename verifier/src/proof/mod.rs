@@ -10,7 +10,7 @@ mod write;
 use core::fmt;
 
 use callproof_checker::{Claim, Op, Region, Relation, Shift, Statement};
-use callproof_vm::{Endian, ShiftByX, combine};
+use callproof_vm::{Endian, Machine, ShiftByX, combine};
 
 use crate::diagram::sums::{Counters, Sum, Sums};
 use crate::diagram::{Arena, Partition, Ref, switch, word};
@@ -66,7 +66,8 @@ pub fn prove(subjects: &[&Subject<'_>], claim: &Claim, limits: &Limits) -> Resul
     let mut arena = Arena::new(order, limits);
     let region = region(&mut arena, &claim.region, machine.endian)?;
     let mut table = Table::new(&claim.relation);
-    let statement = statement(subjects, claim);
+    let chains: Vec<_> = subjects.iter().map(|subject| subject.filters()).collect();
+    let statement = statement(&chains, machine, claim);
     let body = match claim.relation {
         Relation::Cost(_) => costs(&mut arena, subjects, &mut table)?,
         Relation::Never { filter, pc, way } => {
@@ -79,6 +80,12 @@ pub fn prove(subjects: &[&Subject<'_>], claim: &Claim, limits: &Limits) -> Resul
     Ok(write::file(&statement, &table, &region, &body))
 }
 
+/// The file of a refutation: clauses, each with the numbers of the clauses it follows from, `given` being the number of
+/// the first of them.
+pub(crate) fn refutation(statement: &Statement, given: u32, steps: &[(Vec<u32>, Vec<u32>)]) -> Vec<u8> {
+    write::refutation(statement, given, steps)
+}
+
 /// The points of every filter of every chain, and the functions of growing parts of each chain.
 #[derive(Debug, Default)]
 struct Body {
@@ -86,8 +93,7 @@ struct Body {
     combined: Vec<Vec<(u32, i32)>>,
 }
 
-fn statement(subjects: &[&Subject<'_>], claim: &Claim) -> Statement {
-    let machine = subjects.first().map(|subject| subject.machine()).unwrap_or_default();
+pub(crate) fn statement(chains: &[&[callproof_vm::Filter<'_>]], machine: Machine, claim: &Claim) -> Statement {
     let length = |filter: &callproof_vm::Filter<'_>| u32::try_from(filter.program().len()).unwrap_or(u32::MAX);
     Statement {
         machine: callproof_checker::Machine {
@@ -99,10 +105,7 @@ fn statement(subjects: &[&Subject<'_>], claim: &Claim) -> Statement {
                 ShiftByX::SixBitZero => Shift::SixBitZero,
             },
         },
-        shape: subjects
-            .iter()
-            .map(|subject| subject.filters().iter().map(length).collect())
-            .collect(),
+        shape: chains.iter().map(|chain| chain.iter().map(length).collect()).collect(),
         claim: claim.clone(),
     }
 }

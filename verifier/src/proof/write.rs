@@ -10,7 +10,7 @@ use crate::proof::table::{ROWS, Row, Table};
 /// The whole file.
 pub(super) fn file(statement: &Statement, table: &Table, region: &[u32], body: &Body) -> Vec<u8> {
     let mut out = Out(Vec::with_capacity(1 << 12));
-    out.head(statement);
+    out.head(1, statement);
     let numbers = Numbers::of(table);
     out.classes(&table.classes);
     out.nodes(table, &numbers);
@@ -22,6 +22,25 @@ pub(super) fn file(statement: &Statement, table: &Table, region: &[u32], body: &
     }
     for &edge in body.combined.iter().flatten() {
         out.edge(edge, &numbers, table.weighted);
+    }
+    out.0
+}
+
+/// The whole file of a refutation.
+pub(super) fn refutation(statement: &Statement, given: u32, steps: &[(Vec<u32>, Vec<u32>)]) -> Vec<u8> {
+    let mut out = Out(Vec::with_capacity(1 << 12));
+    out.head(2, statement);
+    out.count(steps);
+    for (number, (literals, hints)) in (given..).zip(steps) {
+        out.0.push(1);
+        out.count(literals);
+        for &literal in literals {
+            out.nat(literal);
+        }
+        out.count(hints);
+        for &hint in hints {
+            out.nat(number.saturating_sub(hint));
+        }
     }
     out.0
 }
@@ -89,7 +108,7 @@ impl Out {
         self.nat(length(list));
     }
 
-    fn head(&mut self, statement: &Statement) {
+    fn head(&mut self, kind: u8, statement: &Statement) {
         let machine = &statement.machine;
         self.0.extend(*b"CPRF");
         let shift = match machine.shift {
@@ -97,8 +116,13 @@ impl Out {
             Shift::Arm8 => 1,
             Shift::SixBitZero => 2,
         };
-        self.0
-            .extend([1, 1, u8::from(machine.big_endian), u8::from(machine.before_4_14), shift]);
+        self.0.extend([
+            1,
+            kind,
+            u8::from(machine.big_endian),
+            u8::from(machine.before_4_14),
+            shift,
+        ]);
         self.count(&statement.shape);
         for chain in &statement.shape {
             self.count(chain);
