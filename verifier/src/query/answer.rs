@@ -2,11 +2,12 @@
 
 use core::fmt;
 
-use callproof_checker::Rejected;
+use callproof_checker::{Claim, Rejected, Shift};
 use callproof_policy::{Absent, Cell, Problem};
-use callproof_vm::{SeccompData, Verdict};
+use callproof_vm::{Endian, Machine, SeccompData, ShiftByX, Verdict};
 
 use crate::limits::Undecided;
+use crate::view::signed;
 use crate::witness::{Disagreement, Failure};
 
 /// An answer, with what the claim said nothing about.
@@ -62,17 +63,27 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Takes a proof file about filters, given as the checker wants them, if the checker accepts it for this statement.
+    /// Takes a proof file about filters, given as the checker wants them, if the checker accepts it for this claim and
+    /// machine.
     ///
     /// # Errors
-    /// What the checker says; a proof of another statement is refused too.
+    /// What the checker says; `None` when the file is a proof of something else.
     pub fn accepted(
         file: Vec<u8>,
-        statement: &callproof_checker::Statement,
+        claim: &Claim,
+        machine: Machine,
         chains: &[&[&[u8]]],
     ) -> Result<Self, Option<Rejected>> {
         let shown = callproof_checker::check(&file, chains).map_err(Some)?;
-        if shown == *statement {
+        let shift = match machine.shift {
+            ShiftByX::Masked => Shift::Masked,
+            ShiftByX::Arm8 => Shift::Arm8,
+            ShiftByX::SixBitZero => Shift::SixBitZero,
+        };
+        let same_machine = shown.machine.big_endian == (machine.endian == Endian::Big)
+            && shown.machine.before_4_14 != signed(machine.kernel)
+            && shown.machine.shift == shift;
+        if same_machine && shown.claim == *claim {
             Ok(Self { file })
         } else {
             Err(None)

@@ -8,6 +8,7 @@ mod answer;
 mod calls;
 mod policy;
 mod program;
+mod proving;
 mod registers;
 mod relation;
 mod session;

@@ -8,7 +8,7 @@ use callproof_vm::observe::Count;
 use callproof_vm::{Action, Chain, Filter, Kernel, Machine, SeccompData, Verdict, combine};
 
 use super::answer::{Answer, AskError, Counterexample, Finding, Outcome, Shown, Stop, Tried};
-use super::{Query, program, registers, relation, verdict};
+use super::{Query, program, proving, registers, relation, verdict};
 use crate::cost::Costs;
 use crate::diagram::Ref;
 use crate::function::{Form, Function};
@@ -115,7 +115,14 @@ impl<'f> Session<'f> {
             Claim::Free(hazard) => program::free(self, *hazard),
         };
         match answered {
-            Ok(outcome) => Ok(outcome),
+            Ok(mut outcome) => {
+                if let Answer::Holds { proof, shown } = &mut outcome.answer
+                    && shown.is_empty()
+                {
+                    *proof = proving::attempt(self, query);
+                }
+                Ok(outcome)
+            }
             Err(Stop::Error(error)) => Err(error),
             Err(Stop::Undecided(undecided)) => {
                 let is_cost = matches!(query.claim, Claim::Cost { .. });
