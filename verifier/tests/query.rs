@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "a test fails by panicking"
 )]
 
@@ -326,6 +327,30 @@ fn registers_lie_as_the_abi_has_them() {
     assert_eq!(found.shown[0].call.arch, X86_64);
     let found = fails(&program, "never deny *(raw(args[0]) <= 1) on s390x");
     assert_eq!(found.shown[0].call.args[0], 1);
+}
+
+#[test]
+fn what_holds_is_proved_where_a_file_can_say_it() {
+    let program = guarded(&[equal(IOCTL, 0, 3), load(24), equal(TIOCSTI, 0, 1), ret(EPERM)]);
+    let proved = |property: &str| match answer(&program, property) {
+        Answer::Holds { proof, .. } => proof.is_some(),
+        other => panic!("{property}: {other:?}"),
+    };
+    for property in [
+        "deny ioctl(_, TIOCSTI) on x86_64",
+        "never log *",
+        "errno(EPERM) ioctl(_, raw:TIOCSTI) on x86_64",
+        "killed * on unknown, i386, s390x",
+        "cost(*) <= 9",
+        "self equals self",
+        "self refines self for ioctl",
+        "self within self",
+    ] {
+        assert!(proved(property), "{property}");
+    }
+    // These take more than one statement.
+    assert!(!proved("x32 <= x86_64"));
+    assert!(!proved("same kernel view, same verdict"));
 }
 
 /// Random programs and random claims, held against what the emulator says of sampled calls, and witnesses against the

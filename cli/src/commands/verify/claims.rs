@@ -82,8 +82,9 @@ impl Claimed {
             call: call.to_owned(),
         };
         let (answer, proved, reason, limit) = match &outcome.answer {
-            Answer::Holds { proof: Some(_), .. } => {
-                (Word::Holds, true, "proved: the checker accepted".to_owned(), None)
+            Answer::Holds { proof: Some(proof), .. } => {
+                let reason = format!("the checker accepted a proof of {} bytes", proof.file().len());
+                (Word::Holds, true, reason, None)
             }
             Answer::Holds { proof: None, shown } if shown.is_empty() => {
                 let reason = "decided by the diagram engine; no checked proof for this kind of claim yet";

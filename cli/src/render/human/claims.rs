@@ -34,12 +34,16 @@ pub(super) fn write_claim(text: &mut String, claim: &Claimed) {
 }
 
 fn write_witness(text: &mut String, witness: &Witness) {
-    let plural = if witness.insns == 1 { "" } else { "s" };
     let _ = writeln!(text, "  {}", paint(NAME, &witness.call));
+    let cost = match witness.insns {
+        0 => String::new(),
+        1 => ", after 1 instruction".to_owned(),
+        insns => format!(", after {insns} instructions"),
+    };
     let _ = writeln!(
         text,
-        "    gets {} ({:#010x}) from {}, after {} instruction{plural}",
-        witness.verdict, witness.value, witness.of, witness.insns
+        "    gets {} ({:#010x}) from {}{cost}",
+        witness.verdict, witness.value, witness.of
     );
     for constant in &witness.constants {
         let _ = writeln!(text, "    {constant}");
