@@ -48,6 +48,10 @@ pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Cl
             }
         }
     }
+    if claims.claims.is_empty() {
+        return Err(Failure::usage("nothing is claimed")
+            .with_help("write a claim such as `deny ptrace`, or a file of claims; see docs/PROPERTIES.md"));
+    }
     if let Some(out) = &args.proof_out {
         match proofs.as_slice() {
             [proof] if claims.claims.len() == 1 => {
