@@ -46,7 +46,6 @@ pub(crate) fn bug(what: &str) {
     let _ = writeln!(
         io::stderr(),
         "callproof has a bug and cannot go on: {what}\n\
-         Please report it, with the command line and its input: {}/issues",
-        env!("CARGO_PKG_REPOSITORY")
+         Please report it, with the command line and its input."
     );
 }

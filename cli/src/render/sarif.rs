@@ -21,7 +21,6 @@ pub(super) fn render(report: &Report) -> String {
             "tool": {"driver": {
                 "name": "callproof",
                 "version": env!("CARGO_PKG_VERSION"),
-                "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules,
             }},
             "results": results,
