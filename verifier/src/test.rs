@@ -206,7 +206,7 @@ mod tests {
         for case in 0..200_000 {
             let mut seed = Seed::new(5, case);
             let mut exprs = Exprs::new(ShiftByX::Masked);
-            let word = Value::Field(Field::whole(7));
+            let word = crate::value::WORDS[7];
             let (is, mut value) = (constant(&mut seed), word);
             let mut computed = is;
             for _ in 0..seed.below(3) {

@@ -73,17 +73,29 @@ impl Word {
     }
 }
 
-impl Field {
-    /// A whole word; 0 to 15.
-    pub(crate) fn whole(word: usize) -> Self {
-        let word = Word::ALL.get(word & 15).copied().unwrap_or(Word::W0);
-        Self {
-            word,
-            shift: 0,
-            mask: u32::MAX,
+/// The whole words, ready to be copied.
+pub(crate) const WORDS: [Value; 16] = {
+    let mut values = [Value::Const(0); 16];
+    let mut place = 0;
+    while place < 16 {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "runs at compile time, where a wrong index is a build error"
+        )]
+        {
+            let word = Word::ALL[place];
+            values[place] = Value::Field(Field {
+                word,
+                shift: 0,
+                mask: u32::MAX,
+            });
         }
+        place += 1;
     }
+    values
+};
 
+impl Field {
     /// The value for a given word.
     #[must_use]
     pub const fn of(self, word: u32) -> u32 {

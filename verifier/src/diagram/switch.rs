@@ -138,7 +138,11 @@ fn trie<D: Diagram>(
         return Ok(known_prefix(diagram, lane, bit, prefix, first.edge));
     }
     let middle = prefix | 0x8000_0000 >> (bit & 31);
-    let below = pieces.partition_point(|piece| piece.low < middle);
+    let below = match rest {
+        // Often all but the last piece are small numbers.
+        [.., before, last] if before.low < middle && last.low >= middle => rest.len(),
+        _ => pieces.partition_point(|piece| piece.low < middle),
+    };
     let (low, mut high) = pieces.split_at(below);
     // The last piece of the lower half may reach into the upper one.
     if low.last().is_some_and(|last| last.high >= middle) {

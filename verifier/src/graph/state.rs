@@ -8,7 +8,7 @@ use crate::fault::{Fault, planted};
 use crate::live::{A, CELLS, Live, X};
 use crate::table::{Found, Index, mix};
 use crate::test::{Normal, Relation, Test, WordTest, normalise};
-use crate::value::{Exprs, Field, Value};
+use crate::value::{Exprs, Value, WORDS};
 
 /// What the registers and the scratch memory hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,7 +253,7 @@ const fn arrive(pc: usize, state: State, steps: u32, stop: Stop) -> Arrival {
 /// The word at a byte offset, which admission keeps below 64.
 #[inline]
 fn word(offset: u32) -> Value {
-    Value::Field(Field::whole((offset / 4) as usize))
+    WORDS.get((offset / 4) as usize).copied().unwrap_or(Value::Const(0))
 }
 
 fn hash(cells: &Cells) -> u64 {
