@@ -79,6 +79,16 @@ impl<'p> Filter<'p> {
         self.converted_len
     }
 
+    /// The length that a kernel of this release charges for it ([`length::charged_len`]).
+    #[must_use]
+    pub fn charged_len(&self, kernel: Kernel) -> u32 {
+        if kernel.has(Gate::ConvertedLength) {
+            self.converted_len
+        } else {
+            length::charged_len(&self.program, kernel)
+        }
+    }
+
     /// The same filter with a program of its own.
     #[cfg(feature = "alloc")]
     #[must_use]

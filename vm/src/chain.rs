@@ -3,7 +3,7 @@
 use crate::admit::Filter;
 use crate::data::SeccompData;
 use crate::kernel::Machine;
-use crate::length::{OverBudget, charged_len, check_budget};
+use crate::length::{OverBudget, check_chain};
 use crate::observe::Observer;
 use crate::verdict::{Verdict, combine};
 
@@ -47,10 +47,6 @@ impl<'c> Chain<'c> {
     /// # Errors
     /// The number of the first filter that does not fit, and by how much: the kernel answers `ENOMEM` to it.
     pub fn check_budget(&self, machine: Machine) -> Result<(), (usize, OverBudget)> {
-        self.filters.iter().enumerate().try_for_each(|(index, filter)| {
-            let below = self.filters.iter().take(index);
-            let charged = |filter: &Filter<'_>| charged_len(filter.program(), machine.kernel);
-            check_budget(below.map(charged), charged(filter)).map_err(|over| (index, over))
-        })
+        check_chain(self.filters.iter().map(|filter| filter.charged_len(machine.kernel)))
     }
 }

@@ -85,13 +85,18 @@ impl fmt::Display for OverBudget {
 
 impl core::error::Error for OverBudget {}
 
+/// What filters of these charged lengths take of the budget of a thread.
+#[must_use]
+pub fn budget_used(installed: impl IntoIterator<Item = u32>) -> u32 {
+    installed.into_iter().fold(0, |sum: u32, len| {
+        sum.saturating_add(len).saturating_add(FILTER_PENALTY)
+    })
+}
+
 /// What is left of the budget of a thread with filters of these charged lengths.
 #[must_use]
 pub fn budget_left(installed: impl IntoIterator<Item = u32>) -> u32 {
-    let used = installed
-        .into_iter()
-        .fold(0_u32, |sum, len| sum.saturating_add(len).saturating_add(FILTER_PENALTY));
-    MAX_INSNS_PER_PATH.saturating_sub(used)
+    MAX_INSNS_PER_PATH.saturating_sub(budget_used(installed))
 }
 
 /// Whether a filter of charged length `new` fits on top of filters of these charged lengths.
@@ -101,7 +106,23 @@ pub fn budget_left(installed: impl IntoIterator<Item = u32>) -> u32 {
 /// # Errors
 /// [`OverBudget`] when it does not fit.
 pub fn check_budget(installed: impl IntoIterator<Item = u32>, new: u32) -> Result<(), OverBudget> {
-    let left = budget_left(installed);
+    fits(budget_left(installed), new)
+}
+
+/// Whether filters of these charged lengths fit on one thread, installed one after the other.
+///
+/// # Errors
+/// The number of the first filter that does not fit, and by how much.
+pub fn check_chain(lengths: impl IntoIterator<Item = u32>) -> Result<(), (usize, OverBudget)> {
+    let mut left = MAX_INSNS_PER_PATH;
+    for (index, len) in lengths.into_iter().enumerate() {
+        fits(left, len).map_err(|over| (index, over))?;
+        left = left.saturating_sub(budget_used([len]));
+    }
+    Ok(())
+}
+
+const fn fits(left: u32, new: u32) -> Result<(), OverBudget> {
     if new <= left {
         Ok(())
     } else {
@@ -145,6 +166,32 @@ mod tests {
             Err(OverBudget { needed: 8, left: 7 })
         );
         assert_eq!(check_budget([u32::MAX, 9], 1), Err(OverBudget { needed: 1, left: 0 }));
+    }
+
+    #[test]
+    fn a_chain_is_checked_as_if_installed_filter_by_filter() {
+        let one_by_one = |lengths: &[u32]| {
+            lengths
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, &len)| check_budget(lengths[..at].iter().copied(), len).map_err(|over| (at, over)))
+        };
+        let chains: [&[u32]; 6] = [
+            &[],
+            &[32_768],
+            &[32_769],
+            &[16_380, 16_384],
+            &[16_380, 16_384, 1],
+            &[20_480, 12_000, 281, 4],
+        ];
+        for chain in chains {
+            assert_eq!(check_chain(chain.iter().copied()), one_by_one(chain), "{chain:?}");
+        }
+        assert_eq!(check_chain(repeat_n(4, 4096)), Ok(()));
+        assert_eq!(
+            check_chain(repeat_n(4, 4097)),
+            Err((4096, OverBudget { needed: 4, left: 0 }))
+        );
     }
 
     #[test]

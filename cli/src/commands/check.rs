@@ -1,6 +1,6 @@
 //! `check`: would the kernel install it?
 
-use callproof_vm::length::{FILTER_PENALTY, MAX_INSNS_PER_PATH, budget_left, charged_len};
+use callproof_vm::length::{MAX_INSNS_PER_PATH, budget_left, budget_used};
 use callproof_vm::{Chain, Filter, Violation};
 use serde::Serialize;
 
@@ -112,9 +112,7 @@ fn check_one<'p>(one: &'p Loaded, settings: &Settings) -> (Checked, Option<Filte
         format: one.format.to_string(),
         accepted: filter.is_some(),
         instructions: one.program.len(),
-        converted: filter
-            .as_ref()
-            .map(|filter| charged_len(filter.program(), settings.kernel)),
+        converted: filter.as_ref().map(|filter| filter.charged_len(settings.kernel)),
         errno: filter.is_none().then_some("EINVAL"),
         violations,
         is_file: one.is_file,
@@ -124,15 +122,10 @@ fn check_one<'p>(one: &'p Loaded, settings: &Settings) -> (Checked, Option<Filte
 }
 
 fn budget(admitted: &[Filter<'_>], settings: &Settings) -> Budget {
-    let lengths = admitted
-        .iter()
-        .map(|filter| charged_len(filter.program(), settings.kernel));
-    let used = lengths
-        .clone()
-        .fold(0_u32, |sum, len| sum.saturating_add(len).saturating_add(FILTER_PENALTY));
+    let lengths = admitted.iter().map(|filter| filter.charged_len(settings.kernel));
     Budget {
         limit: MAX_INSNS_PER_PATH,
-        used,
+        used: budget_used(lengths.clone()),
         left: budget_left(lengths),
     }
 }

@@ -6,7 +6,7 @@ use core::iter::successors;
 use crate::admit::Filter;
 use crate::insn::Insn;
 use crate::kernel::Kernel;
-use crate::length::{budget_left, charged_len};
+use crate::length::budget_left;
 
 /// An installed filter of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,7 @@ impl Chains {
     }
 
     pub(super) fn budget_left(&self, newest: Option<FilterId>, kernel: Kernel) -> u32 {
-        let charged = |(_, installed): (FilterId, &Installed)| charged_len(installed.filter.program(), kernel);
+        let charged = |(_, installed): (FilterId, &Installed)| installed.filter.charged_len(kernel);
         budget_left(self.newest_first(newest).map(charged))
     }
 
