@@ -9,6 +9,7 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::words::harmless;
 
 /// A command that could not be carried out.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Failure {
     fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self(Box::new(Parts {
             exit,
-            message: message.to_string(),
+            message: harmless(&message.to_string()),
             place: None,
             help: None,
             broken_pipe: false,
@@ -57,13 +58,13 @@ impl Failure {
 
     /// Says where: a file, a line, an argument.
     pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
-        self.0.place = Some(place.to_string());
+        self.0.place = Some(harmless(&place.to_string()));
         self
     }
 
     /// Says what to do.
     pub(crate) fn with_help(mut self, help: impl fmt::Display) -> Self {
-        self.0.help = Some(help.to_string());
+        self.0.help = Some(harmless(&help.to_string()));
         self
     }
 
@@ -73,7 +74,7 @@ impl Failure {
             Some(position) => format!("{name}:{position}"),
             None => name.to_owned(),
         };
-        let help = error.help().map(|help| help.to_string());
+        let help = error.help().map(|help| harmless(&help.to_string()));
         let mut failure = Self::usage(&error).at(place);
         failure.0.help = help;
         failure.0.reader = error.position().is_some().then(|| error.named(name));

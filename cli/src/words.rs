@@ -1,4 +1,4 @@
-//! The words of `seccomp_data` that were read, by name.
+//! Names of the words of `seccomp_data` that were read, and words of others made fit to print.
 
 use callproof_formats::disasm::word_name;
 use callproof_vm::isa::{Op, Size};
@@ -19,9 +19,38 @@ pub(crate) fn names(set: u16, endian: Endian) -> Vec<String> {
         .collect()
 }
 
+/// Text that somebody else wrote, on one line and without anything that a terminal would obey.
+pub(crate) fn one_line(text: &str) -> String {
+    escape(text, |_| false)
+}
+
+/// As [`one_line`], with line breaks left.
+pub(crate) fn harmless(text: &str) -> String {
+    escape(text, |c| c == '\n')
+}
+
+fn escape(text: &str, kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !kept(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_instead() {
+        let hostile = "a\u{1b}[2Jb\nret #0\r\u{9b}c é";
+        assert_eq!(one_line(hostile), "a\\u{1b}[2Jb\\nret #0\\r\\u{9b}c é");
+        assert_eq!(harmless(hostile), "a\\u{1b}[2Jb\nret #0\\r\\u{9b}c é");
+    }
 
     #[test]
     fn halves_swap_with_the_byte_order() {

@@ -17,12 +17,14 @@ pub(crate) enum Arch {
 }
 
 impl FromStr for Arch {
-    type Err = callproof_abi::UnknownName;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(Self::All),
-            name => Abi::from_name(name).map(Self::One),
+            name => Abi::from_name(name)
+                .map(Self::One)
+                .map_err(|unknown| format!("{unknown}; ABIs are named as in `x86_64,i386,aarch64`, or `all`")),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::args::Dump;
 use crate::error::{Failure, Result};
 use crate::input::Loaded;
 use crate::settings::Settings;
+use crate::words::one_line;
 
 /// How long a process may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -80,7 +81,7 @@ fn of_pid(pid: i32) -> Result<Vec<Found>> {
     let dumped = dump(pid, STOP).map_err(|error| refused(&error))?;
     let about = dumped
         .exe
-        .map_or_else(|| format!("process {pid}"), |exe| exe.display().to_string());
+        .map_or_else(|| format!("process {pid}"), |exe| one_line(&exe.to_string_lossy()));
     let found = |filter: callproof_kernel_diff::DumpedFilter| Found {
         program: filter.program,
         about: about.clone(),
@@ -104,21 +105,26 @@ fn of_command(line: &[String]) -> Result<Vec<Found>> {
         .captured
         .into_iter()
         .filter(|captured| matches!(captured.outcome, Outcome::Installed | Outcome::Listener(_)));
-    let found: Vec<Found> = installed.filter_map(found).collect();
+    let found: Vec<Found> = installed.map(found).collect::<Result<_>>()?;
     if found.is_empty() {
         return Err(Failure::refused(format_args!("`{program}` installed no filter")));
     }
     Ok(found)
 }
 
-fn found(captured: Captured) -> Option<Found> {
+fn found(captured: Captured) -> Result<Found> {
     let who = captured
         .exe
-        .map_or_else(|| "?".to_owned(), |exe| exe.display().to_string());
-    Some(Found {
-        about: format!("{who}, thread {}", captured.tid),
-        program: captured.program.ok()?,
-    })
+        .map_or_else(|| "?".to_owned(), |exe| one_line(&exe.to_string_lossy()));
+    let about = format!("{who}, thread {}", captured.tid);
+    match captured.program {
+        Ok(program) => Ok(Found { program, about }),
+        // Leaving it out would make the others look like all there is.
+        Err(errno) => Err(Failure::environment(format_args!(
+            "a filter was installed by {about}, and its program could not be read (error {errno})"
+        ))
+        .with_help("run it again, or read the filters of the running process with `--pid`")),
+    }
 }
 
 /// What begins a comment in a format that has comments.

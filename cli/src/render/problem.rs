@@ -20,14 +20,21 @@ pub(crate) fn print(failure: &Failure, json: bool) {
 }
 
 fn text(failure: &Failure, drawn: bool) -> String {
-    if drawn && failure.has_quote() {
+    let picture = (drawn && failure.has_quote()).then(|| picture(failure)).flatten();
+    picture.unwrap_or_else(|| plain(failure))
+}
+
+/// The error drawn into the text where it lies; `None` when that text holds anything that a terminal would obey.
+fn picture(failure: &Failure) -> Option<String> {
+    let draw = |theme| {
         let mut text = String::new();
-        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode());
-        if handler.render_report(&mut text, failure).is_ok() {
-            return text;
-        }
-    }
-    plain(failure)
+        let handler = GraphicalReportHandler::new_themed(theme);
+        handler.render_report(&mut text, failure).ok().map(|()| text)
+    };
+    // Without colours of ours, every control character is somebody else's.
+    let bare = draw(GraphicalTheme::unicode_nocolor())?;
+    let harmless = bare.chars().all(|c| !c.is_control() || c == '\n');
+    harmless.then(|| draw(GraphicalTheme::unicode())).flatten()
 }
 
 fn plain(failure: &Failure) -> String {
@@ -48,4 +55,29 @@ pub(crate) fn bug(what: &str) {
         "callproof has a bug and cannot go on: {what}\n\
          Please report it, with the command line and its input."
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use callproof_formats::{Format, ReadOptions};
+
+    use super::*;
+
+    fn drawn(source: &str) -> String {
+        let options = ReadOptions {
+            format: Some(Format::Asm),
+            ..ReadOptions::default()
+        };
+        let error = options.read(source.as_bytes()).unwrap_err();
+        text(&Failure::unreadable("filter", error), true)
+    }
+
+    #[test]
+    fn a_text_that_would_move_the_cursor_is_not_drawn() {
+        let honest = drawn("ld [4]\nfoo #1\n");
+        assert!(honest.contains('╭') && honest.contains("foo"), "{honest}");
+        let hostile = drawn("ld [4]\n\u{1b}]0;title\u{7} #1\n");
+        assert!(!hostile.contains('╭') && !hostile.contains("\u{1b}]0"), "{hostile}");
+        assert!(hostile.contains("u{1b}"), "{hostile}");
+    }
 }
