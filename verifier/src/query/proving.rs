@@ -2,7 +2,7 @@
 //!
 //! What is stated is made from the claim alone, never from the diagrams that decided it.
 
-use callproof_checker::{Claim as Stated, Op, Region as Node, Relation, View};
+use callproof_checker::{Claim as Stated, Part, Region as Node, Relation, View};
 use callproof_policy::property::{Comparison, Operand, Quantifier};
 use callproof_policy::{Claim, Compare, Env, Formula, Outcomes, Predicate, Region, VerdictSet};
 use callproof_vm::{Action, Endian, Filter, Insn, Kernel};
@@ -19,10 +19,14 @@ pub(super) fn attempt(session: &Session<'_>, query: &Query<'_>) -> Option<Proof>
     let (left, right, relation, calls) = stated(session, query)?;
     let mut subjects = vec![subject(session, left)?];
     subjects.extend(right.map(|right| subject(session, right).ok_or(())).transpose().ok()?);
+    let region = region(session, calls, query.env)?;
     let claim = Stated {
-        region: region(session, calls, query.env)?,
-        views: (0..subjects.len()).map(view).collect(),
-        relation,
+        parts: vec![Part {
+            within: u32::try_from(region.len()).ok()?.checked_add(1)?,
+            views: (0..subjects.len()).map(view).collect(),
+            relation,
+        }],
+        region,
     };
     let file = prove(&subjects, &claim, session.limits()).ok()?;
     let endian = session.own.machine().endian;
@@ -162,19 +166,23 @@ fn chosen(formula: &Region, then: u32, other: u32, endian: Endian, nodes: &mut V
             rest.try_fold(other, |other, part| chosen(part, then, other, endian, nodes))
         }
         Formula::Atom(test) => {
-            nodes.push(Node::Test {
-                word: word(test.index, endian),
-                op: match test.compare {
-                    Compare::Eq => Op::Eq,
-                    Compare::Gt => Op::Gt,
-                },
-                mask: test.mask,
-                k: test.value,
-                then,
-                otherwise: other,
+            let (word, mask, k) = (word(test.index, endian), test.mask, test.value);
+            nodes.push(match test.compare {
+                Compare::Eq => node(word, mask, (k, k), then, other),
+                Compare::Gt => node(word, mask, (0, k), other, then),
             });
             u32::try_from(nodes.len()).ok()?.checked_add(1)
         }
+    }
+}
+
+/// If the masked word is in the range then one node, else the other.
+fn node(word: u8, mask: u32, (first, last): (u32, u32), then: u32, otherwise: u32) -> Node {
+    Node {
+        word,
+        mask,
+        cases: vec![(first, last, then)],
+        otherwise,
     }
 }
 
