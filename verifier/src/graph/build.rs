@@ -39,7 +39,8 @@ const PENDING: Edge = Edge {
 
 impl<'p> Builder<'p> {
     pub(super) fn new(program: &'p [Insn], symbols: Symbols, limits: &Limits) -> Self {
-        let room = program.len();
+        // About half of a filter's instructions are tests.
+        let room = program.len() / 3 * 2;
         Self {
             program,
             live: Vec::new(),
@@ -50,7 +51,7 @@ impl<'p> Builder<'p> {
                 states: Vec::with_capacity(room),
                 symbols,
             },
-            at_pc: vec![None; room],
+            at_pc: vec![None; program.len()],
             sibling: Vec::new(),
             index: Index::new(2),
             last_return: None,
