@@ -153,6 +153,12 @@ impl<V: Copy + Default> Cache<V> {
         }
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.slots = Vec::new();
+        self.used = 0;
+    }
+
     pub(crate) const fn bytes(&self) -> u64 {
         (self.slots.len() * size_of::<(Key, V)>()) as u64
     }
