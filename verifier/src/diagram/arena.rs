@@ -52,9 +52,11 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(order: Order, limits: &Limits) -> Self {
-        let bytes_per_node = (size_of::<Node>() + size_of::<(u32, u32)>()) as u64 + 8;
-        // The index doubles before the old one is dropped, and the cache takes its share.
-        let by_bytes = usize::try_from(limits.bytes / 3 / bytes_per_node).unwrap_or(usize::MAX);
+        // Lists double, and then half of them is empty. The index holds up to four slots a node, and the old one's two
+        // while it grows.
+        let bytes_per_node = 2 * (size_of::<Node>() + size_of::<(u32, u32)>()) as u64 + 6 * 4;
+        // The cache takes up to a quarter.
+        let by_bytes = usize::try_from(limits.bytes / 4 * 3 / bytes_per_node).unwrap_or(usize::MAX);
         let log_cache = (limits.bytes / 4 / size_of::<([u32; 4], u32)>() as u64)
             .max(256)
             .ilog2();

@@ -28,6 +28,7 @@ pub(super) struct Builder<'p> {
     last_return: Option<(u32, NodeId)>,
     returns: Index,
     most: u32,
+    most_symbols: usize,
     /// Whether a return of a constant and a comparison of a whole word are seen without a symbolic run
     at_sight: bool,
 }
@@ -57,6 +58,7 @@ impl<'p> Builder<'p> {
             last_return: None,
             returns: Index::new(2),
             most: limits.states,
+            most_symbols: most_symbols(limits),
             at_sight: true,
         }
     }
@@ -236,16 +238,23 @@ impl<'p> Builder<'p> {
     fn push(&mut self, pc: usize, steps: u32, state: State, kind: Kind) -> Result<NodeId, Undecided> {
         let number = u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX);
         // Expressions and memories are counted too: a long run can make them without a single test.
-        if number >= self.most || self.graph.symbols.len() > (self.most as usize).saturating_mul(4) {
-            return Err(Undecided {
-                engine: Engine::Graph,
-                limit: Limit::States,
-            });
+        if number >= self.most || self.graph.symbols.len() > self.most_symbols {
+            return Err(self.full());
         }
         let pc = u32::try_from(pc).unwrap_or(u32::MAX);
         self.graph.nodes.push(Node { pc, steps, kind });
         self.graph.states.push(state);
         Ok(NodeId(number))
+    }
+
+    #[cold]
+    fn full(&self) -> Undecided {
+        let states = (self.most as usize).saturating_mul(4);
+        let by_states = self.graph.nodes.len() >= self.most as usize || self.graph.symbols.len() > states;
+        Undecided {
+            engine: Engine::Graph,
+            limit: if by_states { Limit::States } else { Limit::Bytes },
+        }
     }
 
     /// Finds out where a node's two ways lead.
@@ -280,6 +289,14 @@ impl<'p> Builder<'p> {
         self.graph.order.push(id);
         Ok(())
     }
+}
+
+/// How many expressions and scratch memories a filter may need: four for each state, within a quarter of the bytes.
+fn most_symbols(limits: &Limits) -> usize {
+    let by_bytes = limits.bytes / 4 / size_of::<[Value; 16]>() as u64;
+    (limits.states as usize)
+        .saturating_mul(4)
+        .min(usize::try_from(by_bytes).unwrap_or(usize::MAX))
 }
 
 /// A test whose ways are not known yet.

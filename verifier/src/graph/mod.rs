@@ -139,6 +139,13 @@ impl Graph {
         self.nodes.iter().map(of).filter(|words| words.count_ones() > 1)
     }
 
+    /// Bytes of memory that the graph takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let each = size_of::<Node>() + size_of::<State>() + size_of::<NodeId>();
+        let nodes = self.nodes.capacity().saturating_mul(each) as u64;
+        nodes.saturating_add(self.symbols.bytes())
+    }
+
     pub(crate) const fn symbols(&self) -> &Symbols {
         &self.symbols
     }

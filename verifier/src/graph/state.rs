@@ -8,7 +8,7 @@ use crate::fault::{Fault, planted};
 use crate::live::{A, CELLS, Live, X};
 use crate::table::{Found, Index, mix};
 use crate::test::{Normal, Relation, Test, WordTest, normalise};
-use crate::value::{Exprs, Field, Value, WORDS, Word};
+use crate::value::{Expr, Exprs, Field, Value, WORDS, Word};
 
 /// What the registers and the scratch memory hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,13 @@ impl Symbols {
     /// How many expressions and memories there are.
     pub(crate) fn len(&self) -> usize {
         self.exprs.len().saturating_add(self.cells.len())
+    }
+
+    /// Bytes of memory that they take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let cells = self.cells.capacity().saturating_mul(size_of::<Cells>());
+        let exprs = self.exprs.len().saturating_mul(size_of::<Expr>());
+        cells.saturating_add(exprs) as u64
     }
 
     /// Forgets what is not live.
