@@ -11,7 +11,7 @@
 
 use core::hint::black_box;
 
-use callproof_benches::{container_linear, container_tree, filters};
+use callproof_benches::{container_linear, container_tree, filters, planted};
 use callproof_verifier::{Function, Graph, Limits, Set, Space, Subject, Verdicts, View};
 use callproof_vm::{Filter, Insn, Machine};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -32,17 +32,6 @@ fn build(subject: &Subject<'_>) -> (Space, Function) {
     (space, function)
 }
 
-/// The linear container filter with one bit of one compared number changed.
-fn planted() -> Loaded {
-    let mut program = container_linear();
-    let place = program.len() / 2;
-    let compared = program.iter_mut().skip(place).find(|insn| insn.code == 0x15);
-    if let Some(insn) = compared {
-        insn.k ^= 0x400;
-    }
-    load(program)
-}
-
 fn exact_function(c: &mut Criterion) {
     let mut group = c.benchmark_group("exact_function");
     for (name, program) in filters() {
@@ -57,7 +46,7 @@ fn exact_function(c: &mut Criterion) {
 }
 
 fn comparisons(c: &mut Criterion) {
-    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), planted());
+    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), load(planted()));
     let compare = |one: &Loaded, other: &Loaded| {
         let (one, other) = (subject(one), subject(other));
         let mut space = Space::new(Machine::default(), &[&one, &other], &Limits::default());

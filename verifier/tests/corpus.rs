@@ -89,13 +89,16 @@ struct Row {
 
 fn examine(name: &str, filters: &[Filter<'_>], machine: Machine) -> Row {
     let limits = Limits::default();
+    let build = || {
+        let subject = Subject::new(filters, machine, &limits).unwrap();
+        let mut space = Space::new(machine, &[&subject], &limits);
+        let function = space.function(&subject, View::Value);
+        let function = function.unwrap_or_else(|undecided| panic!("{name}: {undecided}"));
+        (subject, space, function)
+    };
+    let built = median(|| drop(build()));
     let started = Instant::now();
-    let subject = Subject::new(filters, machine, &limits).unwrap();
-    let mut space = Space::new(machine, &[&subject], &limits);
-    let function = space
-        .function(&subject, View::Value)
-        .unwrap_or_else(|undecided| panic!("{name}: {undecided}"));
-    let built = started.elapsed();
+    let (subject, mut space, function) = build();
     let mut row = Row {
         kind: if filters.len() == 1 { "filter" } else { "chain" },
         name: name.to_owned(),
@@ -119,7 +122,7 @@ fn examine(name: &str, filters: &[Filter<'_>], machine: Machine) -> Row {
     row.regions = regions.len();
     let decisions = regions.iter().map(|region| space.decision(region).unwrap());
     row.opaque = decisions.filter(is_opaque).count();
-    row.rest = started.elapsed() - built;
+    row.rest = started.elapsed().saturating_sub(built);
     let mut values = space.values(&function).unwrap();
     values.sort_unstable();
     row.values = values.len();
@@ -134,6 +137,17 @@ fn examine(name: &str, filters: &[Filter<'_>], machine: Machine) -> Row {
     }
     row.calls = sample(name, filters, machine, |call| space.value(&function, call));
     row
+}
+
+/// The median time of seven runs.
+fn median(run: impl Fn()) -> Duration {
+    let mut times = [Duration::ZERO; 7].map(|_| {
+        let started = Instant::now();
+        run();
+        started.elapsed()
+    });
+    times.sort_unstable();
+    times[3]
 }
 
 /// Ranges that do not touch.
@@ -249,7 +263,7 @@ fn family(name: &str) -> &'static str {
 }
 
 const COLUMNS: &str = "kind\tfamily\tname\tfilters\tinsns\tstates\tnodes\tregions\tvalues\tdead\tone_way\thazards\t\
-worst_insns\tworst_call\tproof\tvalue_proof_bytes\tcost_proof_bytes\tfunction_us\trest_us\tcalls_compared\n";
+worst_insns\tworst_call\tproof\tvalue_proof_bytes\tcost_proof_bytes\tfunction_us\trest_us\n";
 
 impl Row {
     fn tsv(&self) -> String {
@@ -274,7 +288,6 @@ impl Row {
             bytes(self.proofs[1]),
             self.function.as_micros().to_string(),
             self.rest.as_micros().to_string(),
-            self.calls.to_string(),
         ];
         cells.join("\t") + "\n"
     }

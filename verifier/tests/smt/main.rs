@@ -23,6 +23,7 @@ mod sat;
 #[path = "../small/mod.rs"]
 #[allow(dead_code, reason = "only programs are needed here, not their inputs")]
 mod small;
+#[allow(dead_code, reason = "a bench uses it too, for one large question")]
 mod solver;
 
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ use encode::Fault;
 use judge::{Came, Case};
 use questions::{KINDS, Kind};
 use solver::Solver;
+
+/// Milliseconds that the solver gets for one question.
+const PATIENCE: u32 = 5000;
 
 /// What came of all questions of a kind.
 #[derive(Default)]
@@ -55,7 +59,7 @@ fn solver() -> Option<PathBuf> {
 }
 
 fn run((name, ask): Kind, cases: core::ops::Range<u64>, path: &PathBuf, fault: Option<Fault>) -> Tally {
-    let mut solver = Solver::start(path);
+    let mut solver = Solver::start(path, PATIENCE);
     let mut tally = Tally::default();
     let seed = name
         .bytes()

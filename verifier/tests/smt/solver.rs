@@ -13,14 +13,13 @@ pub(crate) enum Said {
     Unknown,
 }
 
-/// Milliseconds for one question.
-const PATIENCE: u32 = 5000;
-
 /// A running solver. Questions are asked about one script at a time.
 pub(crate) struct Solver {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Milliseconds for one question
+    patience: u32,
     pub(crate) asked: u64,
 }
 
@@ -32,7 +31,7 @@ pub(crate) fn find() -> Option<PathBuf> {
 }
 
 impl Solver {
-    pub(crate) fn start(path: &PathBuf) -> Self {
+    pub(crate) fn start(path: &PathBuf, patience: u32) -> Self {
         let mut child = Command::new(path)
             .args(["-in", "-smt2"])
             .stdin(Stdio::piped())
@@ -44,12 +43,17 @@ impl Solver {
             child,
             input,
             output: BufReader::new(output),
+            patience,
             asked: 0,
         };
-        solver.tell(&format!(
-            "(set-option :timeout {PATIENCE})\n(set-logic QF_BV)\n(push 1)\n"
-        ));
+        solver.begin();
+        solver.tell("(push 1)\n");
         solver
+    }
+
+    fn begin(&mut self) {
+        let patience = self.patience;
+        self.tell(&format!("(set-option :timeout {patience})\n(set-logic QF_BV)\n"));
     }
 
     fn tell(&mut self, text: &str) {
@@ -66,6 +70,20 @@ impl Solver {
     pub(crate) fn ask(&mut self, formula: &str) -> Said {
         self.asked += 1;
         self.tell(&format!("(push 1)\n(assert {formula})\n(check-sat)\n(pop 1)\n"));
+        self.listen(formula)
+    }
+
+    /// Whether the formula can be true with this script. Everything before is forgotten: the solver is faster at a
+    /// large question when it knows that it is the only one.
+    pub(crate) fn ask_alone(&mut self, script: &str, formula: &str) -> Said {
+        self.tell("(reset)\n");
+        self.begin();
+        self.tell(script);
+        self.tell(&format!("(assert {formula})\n(check-sat)\n"));
+        self.listen(formula)
+    }
+
+    fn listen(&mut self, formula: &str) -> Said {
         self.input.flush().unwrap();
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
