@@ -12,7 +12,7 @@
 use core::hint::black_box;
 
 use callproof_benches::{
-    container_linear, container_tree, filters, longest_of_equalities, longest_of_masks, longest_of_ranges,
+    container_linear, container_tree, filters, longest_of_equalities, longest_of_masks, longest_of_ranges, planted,
     tests_that_join,
 };
 use callproof_verifier::{Function, Graph, Limits, Set, Space, Subject, Verdicts, View};
@@ -33,17 +33,6 @@ fn build(subject: &Subject<'_>) -> (Space, Function) {
     let mut space = Space::new(Machine::default(), &[subject], &Limits::default());
     let function = space.function(subject, View::Value).expect("within limits");
     (space, function)
-}
-
-/// The linear container filter with one bit of one compared number changed.
-fn planted() -> Loaded {
-    let mut program = container_linear();
-    let place = program.len() / 2;
-    let compared = program.iter_mut().skip(place).find(|insn| insn.code == 0x15);
-    if let Some(insn) = compared {
-        insn.k ^= 0x400;
-    }
-    load(program)
 }
 
 fn exact_function(c: &mut Criterion) {
@@ -83,7 +72,7 @@ fn denies_by_default(space: &mut Space, function: &Function) -> bool {
 }
 
 fn comparisons(c: &mut Criterion) {
-    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), planted());
+    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), load(planted()));
     let compare = |one: &Loaded, other: &Loaded| {
         let (one, other) = (subject(one), subject(other));
         let mut space = Space::new(Machine::default(), &[&one, &other], &Limits::default());

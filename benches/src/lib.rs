@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod paths;
+
 use callproof_vm::{Insn, SeccompData};
 
 /// The README's program is a test. It stands here because no published crate may reach outside its folder.
@@ -56,6 +58,35 @@ pub fn container_linear() -> Vec<Insn> {
 #[must_use]
 pub fn container_tree() -> Vec<Insn> {
     two_abis(tree(&allowed(0..335)), tree(&allowed(0..385)))
+}
+
+/// [`container_linear`] with one bit of one compared number changed.
+#[must_use]
+pub fn planted() -> Vec<Insn> {
+    let mut program = container_linear();
+    let place = program.len() / 2;
+    if let Some(insn) = program.iter_mut().skip(place).find(|insn| insn.code == 0x15) {
+        insn.k ^= 0x400;
+    }
+    program
+}
+
+/// Each of the six arguments must be one of three values, both halves of it, in one order or the other: 3^12 paths.
+#[must_use]
+pub fn alternatives(reversed: bool) -> Vec<Insn> {
+    let mut program = Vec::new();
+    for word in 4..16_u8 {
+        let mut values = [1_u32, 5, 9];
+        if reversed {
+            values.reverse();
+        }
+        program.push(Insn::stmt(0x20, u32::from(word) * 4));
+        let [first, second, third] = values;
+        program.extend([Insn::jump(0x15, first, 3, 0), Insn::jump(0x15, second, 2, 0)]);
+        program.extend([Insn::jump(0x15, third, 1, 0), EPERM]);
+    }
+    program.push(ALLOW);
+    program
 }
 
 /// A search tree over ranges: kill on a foreign ABI, allow some ranges, deny the rest.
