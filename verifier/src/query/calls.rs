@@ -1,14 +1,15 @@
 //! Predicates and verdict sets of the policy crate as sets of calls.
 
-use callproof_policy::{ByteOrder, Compare, Condition, Formula, Outcomes, Part, Region};
+use callproof_policy::{ByteOrder, Condition, Formula, Outcomes, Part, Region};
 use callproof_vm::{Action, Kernel};
 
+use super::regions::of_one_word;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
 use crate::limits::Undecided;
+use crate::proof::select;
 use crate::space::{Set, Space};
 use crate::table::Map;
-use crate::test::{Relation, WordTest};
 use crate::verdicts::Verdicts;
 
 impl Space {
@@ -17,16 +18,13 @@ impl Space {
     /// # Errors
     /// [`Undecided`] at a limit.
     pub fn region(&mut self, region: &Region) -> Result<Set, Undecided> {
+        if let Some((word, mask, ranges)) = of_one_word(region) {
+            let cases: Vec<_> = ranges.iter().map(|(first, last)| (*first, *last, Ref::TRUE)).collect();
+            return select(&mut self.arena, word, mask, &cases, Ref::FALSE).map(Set);
+        }
         match region {
-            Formula::Atom(test) => self.word(&WordTest {
-                word: test.index,
-                relation: match test.compare {
-                    Compare::Eq => Relation::Equal,
-                    Compare::Gt => Relation::Above,
-                },
-                mask: test.mask,
-                value: test.value,
-            }),
+            // Tests are of one word.
+            Formula::Atom(_) => Ok(Set::EMPTY),
             Formula::Not(inner) => {
                 let inner = self.region(inner)?;
                 self.not(inner)
