@@ -11,7 +11,13 @@
 //! A policy says here what the tool that owns the format makes of it: where that is not what its text seems to say, a
 //! [`Note`] tells so. `docs/POLICIES.md` lists the formats and the source of each fact.
 
+mod build;
 mod detect;
+mod json;
+mod names;
+mod report;
+mod scmp;
+mod seccompiler;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +52,7 @@ pub enum PolicyFormat {
     Systemd,
 }
 
-/// Whose reading of an OCI profile.
+/// Whose reading of a text that tools read differently: an OCI profile, or filters of Firecracker.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Runtime {
@@ -57,6 +63,9 @@ pub enum Runtime {
     Runc,
     /// What crun makes of it
     Crun,
+    /// What Firecracker's compiler has made of its filters since 1.11; any other value means what rust-vmm's
+    /// seccompiler makes of them
+    Firecracker,
 }
 
 /// What a reader needs to know beyond the text.
@@ -164,7 +173,8 @@ impl PolicyFormat {
     fn read(self, name: &str, text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
         match self {
             Self::Policy => own(name, text),
-            Self::Oci | Self::Seccompiler | Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
+            Self::Seccompiler => seccompiler::read(text, options),
+            Self::Oci | Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
                 let _ = options;
                 Err(vec![Problem::new(
                     format!("there is no reader for {} yet", self.name()),
