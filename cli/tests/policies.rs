@@ -131,3 +131,40 @@ fn filters_of_firecracker() {
         }
     }
 }
+
+const CAPS: &[&str] = &["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_KILL","CAP_NET_BIND_SERVICE","CAP_SETFCAP","CAP_SETGID","CAP_SETPCAP","CAP_SETUID","CAP_SYS_CHROOT"];
+
+#[test]
+fn explore_oci() {
+    let Some(corpus) = corpus() else { return };
+    let rows: &[(&str, &str, Runtime, &[Abi], Endian)] = &[
+        ("containerd-deb12", "containerd-default-debian12-runtime-spec", Runtime::Runc, &[Abi::X86_64], Endian::Little),
+        ("podman-crun-deb12", "containers-common-debian12", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("podman-crun-dropall-deb12", "containers-common-debian12", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("podman-crun-deb13", "containers-common-debian13", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("podman-runc-deb13", "containers-common-debian13", Runtime::Runc, &[Abi::X86_64], Endian::Little),
+        ("podman-runc-moby-profiles-default-deb13", "moby-profiles-default", Runtime::Runc, &[Abi::X86_64], Endian::Little),
+        ("oci-containers-common13-x86_64-bintree", "containers-common-debian13", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("oci-moby-default-aarch64", "moby-profiles-default", Runtime::Crun, &[Abi::Aarch64], Endian::Little),
+        ("oci-moby-default-aarch64-bintree", "moby-profiles-default", Runtime::Crun, &[Abi::Aarch64], Endian::Little),
+        ("oci-moby-default-arm", "moby-profiles-default", Runtime::Crun, &[Abi::Arm], Endian::Little),
+        ("oci-moby-default-mips64el", "moby-profiles-default", Runtime::Crun, &[Abi::Mips64el], Endian::Little),
+        ("oci-moby-default-ppc64le", "moby-profiles-default", Runtime::Crun, &[Abi::Ppc64le], Endian::Little),
+        ("oci-moby-default-riscv64", "moby-profiles-default", Runtime::Crun, &[Abi::Riscv64], Endian::Little),
+        ("oci-moby-default-s390x", "moby-profiles-default", Runtime::Crun, &[Abi::S390x], Endian::Big),
+        ("oci-moby-default-x86", "moby-profiles-default", Runtime::Crun, &[Abi::I386], Endian::Little),
+        ("oci-moby-default-x86_64-bintree", "moby-profiles-default", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("oci-moby-fixture-conditional_include", "moby-fixture-conditional_include", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("oci-moby-fixture-default-old-format", "moby-fixture-default-old-format", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+        ("oci-moby-fixture-example", "moby-fixture-example", Runtime::Crun, &[Abi::X86_64], Endian::Little),
+    ];
+    for (filter, profile, runtime, abis, endian) in rows {
+        for caps in [CAPS, &[][..]] {
+            let text = std::fs::read(corpus.join(format!("profiles/{profile}.json"))).unwrap();
+            let options = PolicyOptions { abis: abis.to_vec(), runtime: *runtime, caps: caps.iter().map(|c| (*c).to_owned()).collect(), ..PolicyOptions::default() };
+            let read = match read_policy(profile, &text, Some(PolicyFormat::Oci), &options) { Ok(read) => read, Err(e) => { println!("{filter}: {:#?}", e.problems); continue } };
+            let found = std::panic::catch_unwind(|| differences(&corpus.join(format!("bpf/{filter}.bpf")), &ground(&read), *endian));
+            println!("{filter} caps {}: {:?}", caps.len(), found.map_err(|_| ()));
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod build;
 mod detect;
 mod json;
 mod names;
+mod oci;
 mod report;
 mod scmp;
 mod seccompiler;
@@ -174,7 +175,8 @@ impl PolicyFormat {
         match self {
             Self::Policy => own(name, text),
             Self::Seccompiler => seccompiler::read(text, options),
-            Self::Oci | Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
+            Self::Oci => oci::read(text, options),
+            Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
                 let _ = options;
                 Err(vec![Problem::new(
                     format!("there is no reader for {} yet", self.name()),
