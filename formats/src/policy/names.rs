@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use callproof_abi::{Abi, constant, errno_name, errno_number};
+use callproof_abi::{Abi, constant, errno_name, errno_number, signal_number};
 use callproof_policy::{Answer, Data};
 use callproof_vm::Action;
 
@@ -53,7 +53,7 @@ pub(super) fn constants(abi: Abi) -> impl Iterator<Item = &'static str> + Clone 
     names.into_iter()
 }
 
-/// The value of a constant, or of an error, on an ABI.
+/// The value of a constant, an error or a signal on an ABI.
 pub(super) fn value(abi: Abi, name: &str) -> Option<u64> {
     // An unknown name costs a search for the nearest one; a name that no list has is found out here, cheaply.
     let looks = name.len() <= 64 && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
@@ -61,7 +61,8 @@ pub(super) fn value(abi: Abi, name: &str) -> Option<u64> {
         return None;
     }
     let error = || errno_number(abi, name).ok().map(u64::from);
-    constant(abi, name).ok().or_else(error)
+    let signal = || signal_number(abi, name).ok().map(u64::from);
+    constant(abi, name).ok().or_else(error).or_else(signal)
 }
 
 /// Returning an error: by name, where it means the same number on all these ABIs.

@@ -131,6 +131,3 @@ fn list(abis: &[Abi]) -> String {
     let names: Vec<&str> = abis.iter().map(|abi| abi.name()).collect();
     names.join(", ")
 }
-
-/// The beginning of the text, for what is about all of it.
-const START: Span = Span::new(0, 1);

@@ -4,7 +4,8 @@ use callproof_abi::{Abi, errno_number};
 use callproof_policy::{Answer, Data, Problem, Span};
 use callproof_vm::{Action, Kernel};
 
-use super::{START, list};
+use super::list;
+use crate::policy::START;
 use crate::policy::build::{Arg, Test};
 use crate::policy::json::{Json, Object};
 use crate::policy::report::Report;

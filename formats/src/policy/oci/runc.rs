@@ -6,8 +6,9 @@ use callproof_abi::{Abi, X32_BIT, multiplexer};
 use callproof_policy::{CallPattern, Rule, Selector};
 use callproof_vm::Action;
 
+use super::list;
 use super::profile::Profile;
-use super::{START, list};
+use crate::policy::START;
 use crate::policy::build::rule;
 use crate::policy::names;
 use crate::policy::report::Report;
