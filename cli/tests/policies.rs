@@ -15,10 +15,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use callproof_abi::Abi;
-use callproof_formats::policy::{Minijail, MinijailReader, PolicyFormat, PolicyOptions, PolicyRead, Runtime, read_policy};
-use callproof_policy::{AbiItem, AbiList, ByteOrder, Env, GroundPolicy, parse_properties};
+use callproof_formats::policy::{
+    Minijail, MinijailReader, PolicyFormat, PolicyOptions, PolicyRead, Runtime, read_policy,
+};
+use callproof_policy::{AbiItem, AbiList, Answer as Given, ByteOrder, Env, GroundPolicy, parse_properties};
 use callproof_verifier::{Answer, Limits, Query, Session, Side};
-use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData};
+use callproof_vm::{Action, Endian, Filter, Insn, Machine, SeccompData};
 
 fn corpus() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
@@ -29,10 +31,20 @@ fn corpus() -> Option<PathBuf> {
     None
 }
 
+/// The filter of a file. One for a big-endian machine was made on a little-endian one, and some of the values that it
+/// returns have their bytes the other way round.
 fn load(path: &Path, endian: Endian) -> Filter<'static> {
-    let bytes = std::fs::read(path).unwrap();
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let insns = bytes.as_chunks::<8>().0.iter();
-    let program: Vec<Insn> = insns.map(|insn| Insn::from_bytes(*insn, endian)).collect();
+    let mut program: Vec<Insn> = insns.map(|insn| Insn::from_bytes(*insn, Endian::Little)).collect();
+    for insn in program
+        .iter_mut()
+        .filter(|insn| endian == Endian::Big && insn.code == 0x06)
+    {
+        if [0x7fff_0000, 0x0005_0001, 0x0005_0026].contains(&insn.k.swap_bytes()) {
+            insn.k = insn.k.swap_bytes();
+        }
+    }
     Filter::load(program).unwrap()
 }
 
@@ -42,11 +54,16 @@ fn ground(read: &PolicyRead) -> GroundPolicy {
 }
 
 /// One call that filter and policy answer differently: ABI, name or number, and what each says.
-type Difference = (&'static str, String, u32, u32);
+type Difference = (&'static str, &'static str, u32, u32);
 
 /// Every call, by number, for which filter and policy differ; none when they are proved equal over all inputs.
-fn differences(file: &Path, policy: &GroundPolicy, endian: Endian) -> Vec<Difference> {
-    let filters = [load(file, endian)];
+fn differences(filter: Filter<'static>, policy: &GroundPolicy, endian: Endian) -> Vec<Difference> {
+    some_differences(filter, policy, endian, 20)
+}
+
+/// The same, up to so many.
+fn some_differences(filter: Filter<'static>, policy: &GroundPolicy, endian: Endian, most: usize) -> Vec<Difference> {
+    let filters = [filter];
     let machine = Machine {
         endian,
         ..Machine::default()
@@ -62,11 +79,11 @@ fn differences(file: &Path, policy: &GroundPolicy, endian: Endian) -> Vec<Differ
             let number = call.nr.cast_unsigned();
             assert!(known.insert(number), "{call:?} was excepted");
             let abi = Abi::from_call(call.arch, number);
-            let name = abi
-                .and_then(|abi| abi.syscall_name(number))
-                .map_or_else(|| format!("{number:#x}"), str::to_owned);
+            let name = abi.and_then(|abi| abi.syscall_name(number)).unwrap_or("no call");
             found.push((abi.map_or("unknown", Abi::name), name, filter, policy));
-            assert!(found.len() < 100, "{found:#?}");
+            if found.len() == most {
+                return found;
+            }
         }
     }
     found
@@ -125,13 +142,14 @@ fn filters_of_firecracker() {
                 };
                 let read = read_policy(file, &text, Some(PolicyFormat::Seccompiler), &options).unwrap();
                 let filter = corpus.join(format!("bpf/firecracker{compiler}-{arch}-{thread}.bpf"));
-                let found = differences(&filter, &ground(&read), Endian::Little);
+                let found = differences(load(&filter, Endian::Little), &ground(&read), Endian::Little);
                 assert_eq!(found, [], "{}", filter.display());
             }
         }
     }
 }
 
+/// What Podman leaves a container by default.
 const CAPS: &[&str] = &[
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -145,204 +163,299 @@ const CAPS: &[&str] = &[
     "CAP_SETUID",
     "CAP_SYS_CHROOT",
 ];
+const DEBIAN_12: &str = "containers-common-debian12";
+const DEBIAN_13: &str = "containers-common-debian13";
+const MOBY: &str = "moby-profiles-default";
+
+/// A filter, the profile it was made of, by whom, for which machine, and with which capabilities beside or without `CAPS`.
+type Row = (&'static str, &'static str, Runtime, Abi, Caps);
+
+#[derive(Clone, Copy)]
+enum Caps {
+    None,
+    Usual,
+    With(&'static str),
+}
+
+const PROFILES: &[Row] = &[
+    ("podman-crun-deb12", DEBIAN_12, Runtime::Crun, Abi::X86_64, Caps::Usual),
+    (
+        "podman-crun-dropall-deb12",
+        DEBIAN_12,
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::None,
+    ),
+    ("podman-crun-deb13", DEBIAN_13, Runtime::Crun, Abi::X86_64, Caps::Usual),
+    ("podman-runc-deb13", DEBIAN_13, Runtime::Runc, Abi::X86_64, Caps::Usual),
+    (
+        "podman-runc-moby-profiles-default-deb13",
+        MOBY,
+        Runtime::Runc,
+        Abi::X86_64,
+        Caps::Usual,
+    ),
+    (
+        "oci-containers-common13-x86_64-bintree",
+        DEBIAN_13,
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::With("CAP_AUDIT_WRITE"),
+    ),
+    (
+        "oci-moby-default-x86_64-bintree",
+        MOBY,
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::Usual,
+    ),
+    ("oci-moby-default-x86", MOBY, Runtime::Crun, Abi::I386, Caps::Usual),
+    (
+        "oci-moby-default-aarch64",
+        MOBY,
+        Runtime::Crun,
+        Abi::Aarch64,
+        Caps::Usual,
+    ),
+    (
+        "oci-moby-default-aarch64-bintree",
+        MOBY,
+        Runtime::Crun,
+        Abi::Aarch64,
+        Caps::Usual,
+    ),
+    ("oci-moby-default-arm", MOBY, Runtime::Crun, Abi::Arm, Caps::Usual),
+    (
+        "oci-moby-default-mips64el",
+        MOBY,
+        Runtime::Crun,
+        Abi::Mips64el,
+        Caps::Usual,
+    ),
+    (
+        "oci-moby-default-ppc64le",
+        MOBY,
+        Runtime::Crun,
+        Abi::Ppc64le,
+        Caps::Usual,
+    ),
+    (
+        "oci-moby-default-riscv64",
+        MOBY,
+        Runtime::Crun,
+        Abi::Riscv64,
+        Caps::Usual,
+    ),
+    ("oci-moby-default-s390x", MOBY, Runtime::Crun, Abi::S390x, Caps::Usual),
+    (
+        "oci-moby-fixture-conditional_include",
+        "moby-fixture-conditional_include",
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::Usual,
+    ),
+    (
+        "oci-moby-fixture-default-old-format",
+        "moby-fixture-default-old-format",
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::Usual,
+    ),
+    (
+        "oci-moby-fixture-example",
+        "moby-fixture-example",
+        Runtime::Crun,
+        Abi::X86_64,
+        Caps::Usual,
+    ),
+];
+
+/// What filters say otherwise than the profile beside them, and why that is the filter's doing.
+const OTHERWISE: &[(&str, Difference)] = &[
+    // Made without the entry for the `arches` amd64, x32 and x86: the machine went by another name.
+    ("oci-moby-default-x86", ("i386", "modify_ldt", 0x0005_0001, 0x7fff_0000)),
+    // Made without the entry whose error is 12345.
+    (
+        "oci-moby-fixture-example",
+        ("x86_64", "syslog", 0x0005_0001, 0x0005_3039),
+    ),
+];
+
+fn profile(corpus: &Path, row: &Row) -> PolicyRead {
+    let (_, profile, runtime, abi, caps) = *row;
+    let (usual, more) = match caps {
+        Caps::None => (&[][..], None),
+        Caps::Usual => (CAPS, None),
+        Caps::With(more) => (CAPS, Some(more)),
+    };
+    let options = PolicyOptions {
+        abis: vec![abi],
+        runtime,
+        caps: usual.iter().copied().chain(more).map(str::to_owned).collect(),
+        ..PolicyOptions::default()
+    };
+    let text = std::fs::read(corpus.join(format!("profiles/{profile}.json"))).unwrap();
+    read_policy(profile, &text, None, &options).unwrap_or_else(|problems| panic!("{profile}: {problems:?}"))
+}
 
 #[test]
-fn explore_oci() {
+fn profiles_of_containers() {
     let Some(corpus) = corpus() else { return };
-    let rows: &[(&str, &str, Runtime, &[Abi], Endian)] = &[
-        (
-            "containerd-deb12",
-            "containerd-default-debian12-runtime-spec",
-            Runtime::Runc,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "podman-crun-deb12",
-            "containers-common-debian12",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "podman-crun-dropall-deb12",
-            "containers-common-debian12",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "podman-crun-deb13",
-            "containers-common-debian13",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "podman-runc-deb13",
-            "containers-common-debian13",
-            Runtime::Runc,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
+    for row in PROFILES {
+        let endian = Endian::of_audit_arch(row.3.audit_arch());
+        let filter = load(&corpus.join(format!("bpf/{}.bpf", row.0)), endian);
+        let found = differences(filter, &ground(&profile(&corpus, row)), endian);
+        let expected: Vec<Difference> = OTHERWISE
+            .iter()
+            .filter(|(name, _)| *name == row.0)
+            .map(|(_, expected)| *expected)
+            .collect();
+        assert_eq!(found, expected, "{}", row.0);
+    }
+    println!("{} filters of containers", PROFILES.len());
+}
+
+/// A reading that leaves out what makes it one runtime's is told from that runtime's filter.
+#[test]
+fn other_readings_are_told_apart() {
+    let Some(corpus) = corpus() else { return };
+    for (runtime, unlike) in [(Runtime::Crun, "0x1d4"), (Runtime::Spec, "socketcall")] {
+        let row = (
             "podman-runc-moby-profiles-default-deb13",
-            "moby-profiles-default",
-            Runtime::Runc,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "oci-containers-common13-x86_64-bintree",
-            "containers-common-debian13",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-aarch64",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Aarch64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-aarch64-bintree",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Aarch64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-arm",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Arm],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-mips64el",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Mips64el],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-ppc64le",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Ppc64le],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-riscv64",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::Riscv64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-s390x",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::S390x],
-            Endian::Big,
-        ),
-        (
-            "oci-moby-default-x86",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::I386],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-default-x86_64-bintree",
-            "moby-profiles-default",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-fixture-conditional_include",
-            "moby-fixture-conditional_include",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-fixture-default-old-format",
-            "moby-fixture-default-old-format",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-        (
-            "oci-moby-fixture-example",
-            "moby-fixture-example",
-            Runtime::Crun,
-            &[Abi::X86_64],
-            Endian::Little,
-        ),
-    ];
-    for (filter, profile, runtime, abis, endian) in rows {
-        for caps in [CAPS, &[][..]] {
-            let text = std::fs::read(corpus.join(format!("profiles/{profile}.json"))).unwrap();
+            MOBY,
+            runtime,
+            Abi::X86_64,
+            Caps::Usual,
+        );
+        let filter = load(&corpus.join(format!("bpf/{}.bpf", row.0)), Endian::Little);
+        let read = profile(&corpus, &row);
+        let found = some_differences(filter, &ground(&read), Endian::Little, 3);
+        assert!(!found.is_empty(), "{runtime:?} {unlike}");
+    }
+}
+
+#[test]
+fn every_profile_is_read() {
+    let Some(corpus) = corpus() else { return };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(corpus.join("profiles"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    for runtime in [Runtime::Spec, Runtime::Runc, Runtime::Crun] {
+        for file in &files {
             let options = PolicyOptions {
-                abis: abis.to_vec(),
-                runtime: *runtime,
-                caps: caps.iter().map(|c| (*c).to_owned()).collect(),
+                runtime,
                 ..PolicyOptions::default()
             };
-            let read = match read_policy(profile, &text, Some(PolicyFormat::Oci), &options) {
-                Ok(read) => read,
-                Err(e) => {
-                    println!("{filter}: {:#?}", e.problems);
-                    continue;
-                }
-            };
-            let found = std::panic::catch_unwind(|| {
-                differences(&corpus.join(format!("bpf/{filter}.bpf")), &ground(&read), *endian)
-            });
-            println!("{filter} caps {}: {:?}", caps.len(), found.map_err(|_| ()));
+            let name = file.to_str().unwrap();
+            let read = read_policy(name, &std::fs::read(file).unwrap(), None, &options).unwrap();
+            ground(&read);
         }
+    }
+    println!("{} profiles, three readings each", files.len());
+}
+
+fn minijail(reader: MinijailReader, kill_process: bool) -> Minijail {
+    Minijail {
+        reader,
+        kill_process,
+        default: None,
     }
 }
 
 #[test]
 fn policies_of_crosvm() {
     let Some(corpus) = corpus() else { return };
-    let (mut pairs, mut parsed) = (0, 0);
+    let (mut pairs, mut alone) = (0, Vec::new());
     for (arch, abi) in [("x86_64", Abi::X86_64), ("aarch64", Abi::Aarch64)] {
         let folder = corpus.join(format!("minijail/crosvm/{arch}"));
         let include = |path: &str| {
             let name = path.rsplit('/').next().unwrap_or_default();
             std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())
         };
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "policy"));
+        files.sort();
         for (suffix, reader, kill_process) in [
             ("", MinijailReader::Compiler, true),
             ("-linear", MinijailReader::Compiler, false),
             ("-cparser", MinijailReader::Library, false),
         ] {
-            let minijail = Minijail { reader, kill_process, default: None };
-            let options = PolicyOptions { abis: vec![abi], minijail, include: &include, ..PolicyOptions::default() };
-            let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
-            files.sort();
-            for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "policy")) {
+            let options = PolicyOptions {
+                abis: vec![abi],
+                minijail: minijail(reader, kill_process),
+                include: &include,
+                ..PolicyOptions::default()
+            };
+            for file in &files {
                 let name = file.file_stem().unwrap().to_str().unwrap();
                 let filter = corpus.join(format!("bpf/crosvm-{arch}-{name}{suffix}.bpf"));
-                if !filter.exists() && !suffix.is_empty() { continue }
-                let text = std::fs::read(file).unwrap();
-                let read = match read_policy(name, &text, Some(PolicyFormat::Minijail), &options) {
-                    Ok(read) => read,
-                    Err(problems) => { println!("{arch} {name}: {:?}", problems.problems); continue }
-                };
-                parsed += 1;
-                if !filter.exists() { println!("{arch} {name}{suffix}: no filter"); continue }
-                let found = differences(&filter, &ground(&read), Endian::Little);
-                if found != [] { println!("{}: {found:?}", filter.display()); } else {
-                pairs += 1; }
+                if !filter.exists() && !suffix.is_empty() {
+                    continue;
+                }
+                let read = read_policy(file.to_str().unwrap(), &std::fs::read(file).unwrap(), None, &options).unwrap();
+                let policy = ground(&read);
+                if !filter.exists() {
+                    alone.push(format!("{arch}/{name}"));
+                    continue;
+                }
+                let found = differences(load(&filter, Endian::Little), &policy, Endian::Little);
+                assert_eq!(found, [], "{}", filter.display());
+                pairs += 1;
             }
         }
     }
-    println!("{pairs} pairs equal, {parsed} parsed");
+    println!(
+        "{pairs} filters of crosvm; read, but without a filter: {}",
+        alone.join(", ")
+    );
+    assert!(pairs > 50);
+}
+
+#[test]
+fn policies_of_minijail() {
+    let Some(corpus) = corpus() else { return };
+    let log = Minijail {
+        default: Some(Given::new(Action::Log)),
+        ..minijail(MinijailReader::Library, false)
+    };
+    for (filter, policy, minijail) in [
+        (
+            "minijail-seccomp-pycompiler",
+            "seccomp",
+            minijail(MinijailReader::Compiler, false),
+        ),
+        (
+            "minijail-seccomp-cparser",
+            "seccomp",
+            minijail(MinijailReader::Library, false),
+        ),
+        (
+            "minijail-stdin_stdout-pycompiler",
+            "stdin_stdout",
+            minijail(MinijailReader::Compiler, false),
+        ),
+        (
+            "minijail0-stdin_stdout-deb12",
+            "stdin_stdout",
+            minijail(MinijailReader::Library, false),
+        ),
+        ("minijail0-L-deb12", "cat", log),
+    ] {
+        let text = std::fs::read(corpus.join(format!("minijail/minijail-{policy}.policy"))).unwrap();
+        let options = PolicyOptions {
+            minijail,
+            ..PolicyOptions::default()
+        };
+        let read = read_policy("minijail.policy", &text, None, &options).unwrap();
+        let path = corpus.join(format!("bpf/{filter}.bpf"));
+        let mut found = differences(load(&path, Endian::Little), &ground(&read), Endian::Little);
+        // minijail0 was built with headers older than the call, and -L skips what it does not know.
+        found.retain(|difference| *difference != ("x86_64", "mseal", 0x7ffc_0000, 0x7fff_0000));
+        assert_eq!(found, [], "{filter}");
+    }
 }

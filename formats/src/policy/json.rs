@@ -5,7 +5,7 @@
 use core::fmt;
 
 use callproof_policy::{Problem, Span};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -229,9 +229,4 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
             .map_or(0, char::len_utf8),
     );
     Problem::new(format!("this is not JSON: {message}"), Span::new(at, end))
-}
-
-/// Whether a text is one JSON value.
-pub(super) fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }

@@ -5,7 +5,7 @@ mod runc;
 
 use callproof_abi::Abi;
 use callproof_policy::predicate::View;
-use callproof_policy::{Answer, Policy, Problem, Rule, Selector, Span};
+use callproof_policy::{Answer, Policy, Problem, Rule, Selector};
 use callproof_vm::Action;
 
 use super::build::{self, pattern, rule};
