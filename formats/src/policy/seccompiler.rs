@@ -1,7 +1,7 @@
 //! JSON of seccompiler (rust-vmm) and Firecracker: filters by name, each with one action for the calls that its rules
 //! have and one for the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use callproof_abi::Abi;
 use callproof_policy::predicate::View;
@@ -51,7 +51,7 @@ pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead
         options.abis.clone()
     };
     let policy = selected(json, options, &mut report)
-        .and_then(|json| filter(json, &abis, &mut report))
+        .and_then(|json| filter(json, &abis, options.runtime, &mut report))
         .map(|filter| match options.runtime {
             Runtime::Firecracker => by_libseccomp(filter, &abis, &mut report),
             _ => by_seccompiler(filter, &abis, &mut report),
@@ -86,7 +86,7 @@ fn selected<'t>(json: Json<'t>, options: &PolicyOptions<'_>, report: &mut Report
     found.map(|(_, _, filter)| *filter)
 }
 
-fn filter(json: Json<'_>, abis: &[Abi], report: &mut Report) -> Option<Filter> {
+fn filter(json: Json<'_>, abis: &[Abi], runtime: Runtime, report: &mut Report) -> Option<Filter> {
     let object = Object::read(json, "a filter", FILTER, report);
     let other = one_action(&object, ["mismatch_action", "default_action"], abis, report);
     let matched = one_action(&object, ["match_action", "filter_action"], abis, report);
@@ -94,12 +94,27 @@ fn filter(json: Json<'_>, abis: &[Abi], report: &mut Report) -> Option<Filter> {
         report.problem("the filter has no list of rules `filter`", object.span);
     }
     let rules = object.items("filter", report);
-    let rules = rules.into_iter().filter_map(|json| written(json, report)).collect();
+    let rules: Vec<Written> = rules.into_iter().filter_map(|json| written(json, report)).collect();
+    check_calls(&rules, abis, runtime, report);
     let (matched, other) = (matched?, other?);
     if matched == other {
         report.problem("both actions are the same, and such a filter is refused", object.span);
     }
     Some(Filter { matched, other, rules })
+}
+
+/// Calls that do not exist: on the ABI of the filter, or for libseccomp anywhere.
+fn check_calls(rules: &[Written], abis: &[Abi], runtime: Runtime, report: &mut Report) {
+    let abi = abis.first().copied().unwrap_or(Abi::X86_64);
+    for Written { call, span, .. } in rules {
+        if runtime == Runtime::Firecracker {
+            if !names::known(call) {
+                report.unknown("system call", call, "", *span, names::all());
+            }
+        } else if !names::has(abi, call) {
+            report.unknown("system call", call, &format!(" on {abi}"), *span, names::calls(abi));
+        }
+    }
 }
 
 /// The action that has one of two names.
@@ -174,7 +189,8 @@ fn variant<'t>(
         (json.string(what, report)?, None)
     };
     if !known.contains(&name.as_str()) {
-        report.unknown(what, &name, json.span(), known.iter().copied());
+        let what = what.trim_start_matches("an ");
+        report.unknown(what, &name, "", json.span(), known.iter().copied());
         return None;
     }
     Some((name, data, json.span()))
@@ -208,7 +224,7 @@ fn condition(json: Json<'_>, report: &mut Report) -> Option<(Arg, bool)> {
     let (value, _) = object.number("val", report)?;
     let (width, width_at) = object.string("type", report)?;
     if !["dword", "qword"].contains(&width.as_str()) {
-        report.unknown("type", &width, width_at, ["dword", "qword"].into_iter());
+        report.unknown("type", &width, "", width_at, ["dword", "qword"].into_iter());
     }
     let (name, mask, op_at) = variant(object.get("op")?, "an operator", OPERATORS, report)?;
     let mask = match mask {
@@ -264,15 +280,6 @@ fn by_seccompiler(filter: Filter, abis: &[Abi], report: &mut Report) -> Policy {
     }
     let mut calls: BTreeMap<String, (Span, bool, Vec<Vec<(Arg, bool)>>)> = BTreeMap::new();
     for written in filter.rules {
-        if !names::has(abi, &written.call) {
-            report.unknown(
-                &format!("system call on {abi}:"),
-                &written.call,
-                written.span,
-                names::calls(abi),
-            );
-            continue;
-        }
         let call = calls.entry(written.call).or_insert((written.span, false, Vec::new()));
         match written.args {
             Some(args) => call.2.push(args),
@@ -309,16 +316,12 @@ fn by_seccompiler(filter: Filter, abis: &[Abi], report: &mut Report) -> Policy {
 fn by_libseccomp(filter: Filter, abis: &[Abi], report: &mut Report) -> Policy {
     let mut entries = Vec::new();
     for written in filter.rules {
-        if !names::known(&written.call) {
-            report.unknown("system call", &written.call, written.span, names::all());
-        }
         let args = written.args.unwrap_or_default();
-        for (place, (arg, low)) in args.iter().enumerate() {
-            if args.iter().take(place).any(|(other, _)| other.index == arg.index) {
-                report.problem(
-                    "a second condition on the same argument, which libseccomp refuses",
-                    written.span,
-                );
+        let mut seen = BTreeSet::new();
+        for (arg, low) in &args {
+            if !seen.insert(arg.index) {
+                let message = "a second condition on the same argument, which libseccomp refuses";
+                report.problem(message, written.span);
             }
             if *low && !matches!(arg.test, Test::Eq(_) | Test::Masked(..)) {
                 let message = "all 64 bits are compared, whatever `type` says: only `eq` and `masked_eq` can do less";

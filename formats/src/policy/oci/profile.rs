@@ -214,7 +214,8 @@ fn arch(name: &str, span: Span, report: &mut Report) -> Option<Abi> {
     if found.is_none() {
         report.unknown(
             "architecture",
-            name,
+            &name,
+            "",
             span,
             ARCHITECTURES.iter().map(|(known, _)| *known),
         );
@@ -245,7 +246,7 @@ fn arch_map(object: &Object<'_>, report: &mut Report) -> Vec<(Abi, Vec<Abi>)> {
 fn check_flags(object: &Object<'_>, report: &mut Report) {
     for (flag, span) in object.strings("flags", report) {
         if !FLAGS.contains(&flag.as_str()) {
-            report.unknown("flag", &flag, span, FLAGS.iter().copied());
+            report.unknown("flag", &flag, "", span, FLAGS.iter().copied());
         }
     }
 }
@@ -265,7 +266,7 @@ fn answer(
     let named = named.and_then(|(name, span)| Some((errno_of(&name, native, span, report)?, span)));
     let (name, span) = object.string(action_field, report)?;
     let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
-        report.unknown("action", &name, span, ACTIONS.iter().map(|(name, _)| *name));
+        report.unknown("action", &name, "", span, ACTIONS.iter().map(|(name, _)| *name));
         return None;
     };
     if let (Some((number, _)), Some((named, span))) = (number, named)
@@ -457,7 +458,7 @@ fn arg(json: Json<'_>, report: &mut Report) -> Option<Arg> {
         "SCMP_CMP_GT" => Test::Gt(value),
         "SCMP_CMP_MASKED_EQ" => Test::Masked(value, wanted),
         _ => {
-            report.unknown("operator", &op, span, OPERATORS.iter().copied());
+            report.unknown("operator", &op, "", span, OPERATORS.iter().copied());
             return None;
         }
     };
