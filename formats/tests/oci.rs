@@ -222,95 +222,34 @@ fn rules_with_the_default_action_are_dropped() {
     }
 }
 
+/// Conditions of an entry, the capabilities and kernel of a process on x86_64, and whether the entry is in force.
+#[rustfmt::skip] // one row a case
+const CONDITIONS: &[(&str, &[&str], Kernel, bool)] = &[
+    (r#""includes": {"caps": ["CAP_A", "CAP_B"]}"#, &["CAP_A"], Kernel::LATEST, false),
+    (r#""includes": {"caps": ["CAP_A", "CAP_B"]}"#, &["CAP_A", "CAP_B"], Kernel::LATEST, true),
+    (r#""excludes": {"caps": ["CAP_A", "CAP_B"]}"#, &["CAP_B"], Kernel::LATEST, false),
+    (r#""excludes": {"caps": ["CAP_A", "CAP_B"]}"#, &[], Kernel::LATEST, true),
+    (r#""includes": {"arches": ["arm64", "amd64"]}"#, &[], Kernel::LATEST, true),
+    (r#""includes": {"arches": ["arm64"]}"#, &[], Kernel::LATEST, false),
+    (r#""excludes": {"arches": ["amd64"]}"#, &[], Kernel::LATEST, false),
+    (r#""includes": {"minKernel": "4.8"}"#, &[], Kernel::new(4, 7), false),
+    (r#""includes": {"minKernel": "4.8"}"#, &[], Kernel::new(4, 8), true),
+    (r#""excludes": {"minKernel": "4.8"}"#, &[], Kernel::new(4, 8), false),
+];
+
 #[test]
 fn entries_have_conditions_on_the_process() {
-    let entry = |conditions: &str| {
-        profile(&format!(
+    for (conditions, caps, kernel, there) in CONDITIONS {
+        let text = profile(&format!(
             r#"{{"names": ["mount"], "action": "SCMP_ACT_ALLOW", {conditions}}}"#
-        ))
-    };
-    let cases: [(&str, &[&str], Abi, Kernel, bool); 10] = [
-        (
-            r#""includes": {"caps": ["CAP_A", "CAP_B"]}"#,
-            &["CAP_A"],
-            Abi::X86_64,
-            Kernel::LATEST,
-            false,
-        ),
-        (
-            r#""includes": {"caps": ["CAP_A", "CAP_B"]}"#,
-            &["CAP_A", "CAP_B"],
-            Abi::X86_64,
-            Kernel::LATEST,
-            true,
-        ),
-        (
-            r#""excludes": {"caps": ["CAP_A", "CAP_B"]}"#,
-            &["CAP_B"],
-            Abi::X86_64,
-            Kernel::LATEST,
-            false,
-        ),
-        (
-            r#""excludes": {"caps": ["CAP_A", "CAP_B"]}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::LATEST,
-            true,
-        ),
-        (
-            r#""includes": {"arches": ["arm64", "amd64"]}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::LATEST,
-            true,
-        ),
-        (
-            r#""includes": {"arches": ["arm64"]}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::LATEST,
-            false,
-        ),
-        (
-            r#""excludes": {"arches": ["amd64"]}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::LATEST,
-            false,
-        ),
-        (
-            r#""includes": {"minKernel": "4.8"}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::new(4, 7),
-            false,
-        ),
-        (
-            r#""includes": {"minKernel": "4.8"}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::new(4, 8),
-            true,
-        ),
-        (
-            r#""excludes": {"minKernel": "4.8"}"#,
-            &[],
-            Abi::X86_64,
-            Kernel::new(4, 8),
-            false,
-        ),
-    ];
-    for (conditions, caps, abi, kernel, there) in cases {
-        let caps = caps.iter().map(|cap| (*cap).to_owned()).collect();
+        ));
         let options = PolicyOptions {
-            caps,
-            kernel,
-            abis: vec![abi],
+            caps: caps.iter().map(|cap| (*cap).to_owned()).collect(),
+            kernel: *kernel,
             ..PolicyOptions::default()
         };
-        let value = decide(&read(&entry(conditions), &options), Abi::X86_64, "mount", [0; 6]);
-        assert_eq!(value == ALLOW, there, "{conditions}");
+        let value = decide(&read(&text, &options), Abi::X86_64, "mount", [0; 6]);
+        assert_eq!(value == ALLOW, *there, "{conditions}");
     }
 }
 

@@ -1,17 +1,13 @@
-//! JSON of seccompiler (rust-vmm) and Firecracker: filters by name, each with one action for the calls that its rules
-//! have and one for the others.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The text of a filter.
 
 use callproof_abi::Abi;
-use callproof_policy::predicate::View;
-use callproof_policy::{Answer, Policy, Problem, Rule, Selector, Span};
+use callproof_policy::{Answer, Span};
 use callproof_vm::Action;
 
-use super::build::{self, Arg, LOW, Test, pattern, rule};
-use super::json::{Json, Object};
-use super::report::Report;
-use super::{PolicyOptions, PolicyRead, Runtime, names, scmp};
+use crate::policy::build::{Arg, LOW, Test};
+use crate::policy::json::{Json, Object};
+use crate::policy::report::Report;
+use crate::policy::{Runtime, names};
 
 /// Names of the two actions: today's, and those of older Firecrackers, which are still read.
 const FILTER: &[&str] = &[
@@ -26,67 +22,26 @@ const CONDITION: &[&str] = &["index", "type", "op", "val", "comment"];
 const ACTIONS: &[&str] = &["allow", "errno", "kill_thread", "kill_process", "log", "trace", "trap"];
 const OPERATORS: &[&str] = &["eq", "ge", "gt", "le", "lt", "masked_eq", "ne"];
 
+/// A test, and whether it is of the low half alone.
+pub(super) type Condition = (Arg, bool);
+
 /// One rule as it is written.
-struct Written {
-    call: String,
-    span: Span,
-    /// `None` for no `args`; widths beside the tests
-    args: Option<Vec<(Arg, bool)>>,
+pub(super) struct Written {
+    pub(super) call: String,
+    pub(super) span: Span,
+    /// `None` for no `args`
+    pub(super) args: Option<Vec<Condition>>,
 }
 
 /// One filter as it is written.
-struct Filter {
-    matched: Answer,
-    other: Answer,
-    rules: Vec<Written>,
+pub(super) struct Filter {
+    pub(super) matched: Answer,
+    pub(super) other: Answer,
+    pub(super) rules: Vec<Written>,
 }
 
-/// Reads the filter that is selected.
-pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
-    let json = Json::parse(text).map_err(|problem| vec![problem])?;
-    let mut report = Report::default();
-    let abis = if options.abis.is_empty() {
-        vec![Abi::X86_64]
-    } else {
-        options.abis.clone()
-    };
-    let policy = selected(json, options, &mut report)
-        .and_then(|json| filter(json, &abis, options.runtime, &mut report))
-        .map(|filter| match options.runtime {
-            Runtime::Firecracker => by_libseccomp(filter, &abis, &mut report),
-            _ => by_seccompiler(filter, &abis, &mut report),
-        });
-    let (policy, notes) = report.finish(policy)?;
-    let policies = vec![policy];
-    Ok(PolicyRead { policies, notes })
-}
-
-/// The filter that is meant: the only one, or the one that is named.
-fn selected<'t>(json: Json<'t>, options: &PolicyOptions<'_>, report: &mut Report) -> Option<Json<'t>> {
-    let entries = json.entries("a file of filters", report);
-    for (at, (name, key, _)) in entries.iter().enumerate().take(1000) {
-        if entries.iter().take(at).any(|(other, ..)| other == name) {
-            report.problem(format!("a second filter `{}`", crate::text::shown(name)), key.span());
-        }
-    }
-    let found = match &options.select {
-        Some(wanted) => entries.iter().find(|(name, ..)| name == wanted),
-        None if entries.len() == 1 => entries.first(),
-        None => None,
-    };
-    if found.is_none() && !report.failed() {
-        let known: Vec<&str> = entries.iter().map(|(name, ..)| name.as_str()).take(20).collect();
-        let message = match &options.select {
-            Some(wanted) => format!("there is no filter `{}`", crate::text::shown(wanted)),
-            None => format!("the file has {} filters, and none is chosen", entries.len()),
-        };
-        let help = format!("write one of them behind the file's name and `#`: {}", known.join(", "));
-        report.push(Problem::new(message, json.head()).help(help));
-    }
-    found.map(|(_, _, filter)| *filter)
-}
-
-fn filter(json: Json<'_>, abis: &[Abi], runtime: Runtime, report: &mut Report) -> Option<Filter> {
+/// Reads one filter.
+pub(super) fn filter(json: Json<'_>, abis: &[Abi], runtime: Runtime, report: &mut Report) -> Option<Filter> {
     let object = Object::read(json, "a filter", FILTER, report);
     let other = one_action(&object, ["mismatch_action", "default_action"], abis, report);
     let matched = one_action(&object, ["match_action", "filter_action"], abis, report);
@@ -213,7 +168,7 @@ fn written(json: Json<'_>, report: &mut Report) -> Option<Written> {
 }
 
 /// A test, and whether it is of the low half alone.
-fn condition(json: Json<'_>, report: &mut Report) -> Option<(Arg, bool)> {
+fn condition(json: Json<'_>, report: &mut Report) -> Option<Condition> {
     let object = Object::read(json, "a condition", CONDITION, report);
     for field in ["index", "type", "op", "val"] {
         if object.get(field).is_none() {
@@ -265,82 +220,4 @@ fn condition(json: Json<'_>, report: &mut Report) -> Option<(Arg, bool)> {
         return None;
     };
     Some((Arg { index, test }, low))
-}
-
-/// What the library of rust-vmm compiles.
-fn by_seccompiler(filter: Filter, abis: &[Abi], report: &mut Report) -> Policy {
-    let abi = abis.first().copied().unwrap_or(Abi::X86_64);
-    if let [_, others @ ..] = abis
-        && !others.is_empty()
-    {
-        report.note(
-            format!("such a filter is for one ABI; this is the one for {abi}"),
-            Span::default(),
-        );
-    }
-    let mut calls: BTreeMap<String, (Span, bool, Vec<Vec<(Arg, bool)>>)> = BTreeMap::new();
-    for written in filter.rules {
-        let call = calls.entry(written.call).or_insert((written.span, false, Vec::new()));
-        match written.args {
-            Some(args) => call.2.push(args),
-            None => call.1 = true,
-        }
-    }
-    let (mut plain, mut tested) = (Vec::new(), Vec::new());
-    for (name, (span, unconditional, chains)) in calls {
-        if unconditional && !chains.is_empty() {
-            let message = format!("the rule for `{name}` without `args` has no effect beside those with `args`");
-            report.note(message, span);
-        }
-        if chains.is_empty() {
-            plain.push(pattern(Selector::Name(name.clone()), Vec::new(), span));
-        }
-        for chain in chains {
-            let cond = |(arg, low): &(Arg, bool)| (arg.index, arg.cond(if *low { View::Lo } else { View::Raw }));
-            tested.push(pattern(
-                Selector::Name(name.clone()),
-                chain.iter().map(cond).collect(),
-                span,
-            ));
-        }
-    }
-    let patterns = [plain, tested].into_iter().filter(|patterns| !patterns.is_empty());
-    let rules: Vec<Rule> = patterns
-        .map(|calls| rule(calls, &[abi], filter.matched.clone()))
-        .collect();
-    let covered = build::same_arch(abi);
-    build::policy(rules, &covered, filter.other, Answer::new(Action::KillProcess))
-}
-
-/// What Firecracker's own compiler makes of it since 1.11, which uses libseccomp.
-fn by_libseccomp(filter: Filter, abis: &[Abi], report: &mut Report) -> Policy {
-    let mut entries = Vec::new();
-    for written in filter.rules {
-        let args = written.args.unwrap_or_default();
-        let mut seen = BTreeSet::new();
-        for (arg, low) in &args {
-            if !seen.insert(arg.index) {
-                let message = "a second condition on the same argument, which libseccomp refuses";
-                report.problem(message, written.span);
-            }
-            if *low && !matches!(arg.test, Test::Eq(_) | Test::Masked(..)) {
-                let message = "all 64 bits are compared, whatever `type` says: only `eq` and `masked_eq` can do less";
-                report.note(message, written.span);
-            }
-        }
-        let widened = |(arg, low): (Arg, bool)| match arg.test {
-            Test::Eq(value) if low => Arg {
-                test: Test::Masked(LOW, value),
-                ..arg
-            },
-            _ => arg,
-        };
-        entries.push(scmp::Entry {
-            call: written.call,
-            span: written.span,
-            args: args.into_iter().map(widened).collect(),
-            answer: filter.matched.clone(),
-        });
-    }
-    scmp::policy(&entries, abis, filter.other, report)
 }
