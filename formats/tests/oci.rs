@@ -329,3 +329,34 @@ fn json_that_is_none_is_told_with_its_place() {
     assert_eq!(problems.problems[0].message, "this is not JSON: expected value");
     assert_eq!(problems.problems[0].span.start, 21);
 }
+
+const LOG: u32 = 0x7ffc_0000;
+const TRAP: u32 = 0x0003_0000;
+
+/// Two conditions on `read` with the answers LOG and TRAP, and what filters of libseccomp 2.5.4 said to calls with the
+/// first two arguments 7 and 3, 6 and 3, 8 and 0, 7 and 0.
+#[rustfmt::skip] // one row a case
+const RECORDED: &[((u8, &str, u64), (u8, &str, u64), [u32; 4])] = &[
+    ((0, "GT", 1), (0, "GT", 5), [TRAP, TRAP, TRAP, TRAP]),
+    ((0, "EQ", 7), (1, "EQ", 3), [TRAP, TRAP, EPERM, LOG]),
+    ((1, "EQ", 3), (0, "EQ", 7), [LOG, LOG, EPERM, TRAP]),
+    ((0, "GE", 2), (0, "EQ", 7), [TRAP, LOG, LOG, TRAP]),
+    ((0, "LE", 9), (0, "LE", 7), [TRAP, TRAP, LOG, TRAP]),
+];
+
+#[test]
+fn which_of_two_rules_counts_is_for_libseccomp_to_say() {
+    for (log, trap, recorded) in RECORDED {
+        let entry = |(index, op, value): &(u8, &str, u64), action| {
+            allow("read", &arg(*index, op, *value)).replace("ALLOW", action)
+        };
+        let (log, trap) = (entry(log, "LOG"), entry(trap, "TRAP"));
+        for text in [format!("{log}, {trap}"), format!("{trap}, {log}")] {
+            let read = read(&profile(&text), &options(Runtime::Crun));
+            let calls = [[7, 3], [6, 3], [8, 0], [7, 0]];
+            let got = calls.map(|[a, b]| decide(&read, Abi::X86_64, "read", [a, b, 0, 0, 0, 0]));
+            assert_eq!(got, *recorded, "{text}");
+            assert!(says(&read, "libseccomp's tree"));
+        }
+    }
+}

@@ -7,7 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::cell::Cell;
+use core::cell::Cell;
 
 use callproof_abi::Abi;
 use callproof_formats::policy::{
