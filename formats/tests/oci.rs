@@ -333,10 +333,13 @@ fn json_that_is_none_is_told_with_its_place() {
 const LOG: u32 = 0x7ffc_0000;
 const TRAP: u32 = 0x0003_0000;
 
+/// Index, operator and value.
+type Condition = (u8, &'static str, u64);
+
 /// Two conditions on `read` with the answers LOG and TRAP, and what filters of libseccomp 2.5.4 said to calls with the
 /// first two arguments 7 and 3, 6 and 3, 8 and 0, 7 and 0.
 #[rustfmt::skip] // one row a case
-const RECORDED: &[((u8, &str, u64), (u8, &str, u64), [u32; 4])] = &[
+const RECORDED: &[(Condition, Condition, [u32; 4])] = &[
     ((0, "GT", 1), (0, "GT", 5), [TRAP, TRAP, TRAP, TRAP]),
     ((0, "EQ", 7), (1, "EQ", 3), [TRAP, TRAP, EPERM, LOG]),
     ((1, "EQ", 3), (0, "EQ", 7), [LOG, LOG, EPERM, TRAP]),
@@ -347,9 +350,8 @@ const RECORDED: &[((u8, &str, u64), (u8, &str, u64), [u32; 4])] = &[
 #[test]
 fn which_of_two_rules_counts_is_for_libseccomp_to_say() {
     for (log, trap, recorded) in RECORDED {
-        let entry = |(index, op, value): &(u8, &str, u64), action| {
-            allow("read", &arg(*index, op, *value)).replace("ALLOW", action)
-        };
+        let entry =
+            |(index, op, value): &Condition, action| allow("read", &arg(*index, op, *value)).replace("ALLOW", action);
         let (log, trap) = (entry(log, "LOG"), entry(trap, "TRAP"));
         for text in [format!("{log}, {trap}"), format!("{trap}, {log}")] {
             let read = read(&profile(&text), &options(Runtime::Crun));
