@@ -167,6 +167,25 @@ fn socketcall_hides_the_family() {
 }
 
 #[test]
+fn of_a_carried_call_only_the_first_condition_is_lost() {
+    let text = profile(&allow("socket", &[arg(0, "EQ", 2), arg(1, "EQ", 5)].join(", ")));
+    let read = read(&text, &options(Runtime::Crun));
+    let through = |second| decide(&read, Abi::I386, "socketcall", [1, second, 0, 0, 0, 0]);
+    assert_eq!([through(5), through(6)], [ALLOW, EPERM]);
+}
+
+#[test]
+fn halves_are_compared_on_x32() {
+    let text = profile(&allow("read", &arg(0, "EQ", 5))).replace("SCMP_ARCH_X86\"", "SCMP_ARCH_X32\"");
+    let high = [0x1_0000_0005, 0, 0, 0, 0, 0];
+    for (runtime, x32) in [(Runtime::Spec, EPERM), (Runtime::Runc, ALLOW)] {
+        let read = read(&text, &options(runtime));
+        assert_eq!(decide(&read, Abi::X86_64, "read", high), EPERM);
+        assert_eq!(decide(&read, Abi::X32, "read", high), x32);
+    }
+}
+
+#[test]
 fn halves_are_compared_where_words_have_32_bits() {
     let text = profile(&allow("read", &arg(0, "EQ", 5)));
     let high = [0x1_0000_0005, 0, 0, 0, 0, 0];
