@@ -208,6 +208,12 @@ fn runc_answers_enosys_beyond_what_the_profile_names() {
     assert_eq!(with(Runtime::Runc, Abi::I386, "295"), ALLOW);
     assert_eq!(with(Runtime::Runc, Abi::I386, "296"), ENOSYS);
     assert_eq!(with(Runtime::Crun, Abi::X86_64, "258"), EPERM);
+    // With x32 bit 30 tells which largest number counts, and -1 has it.
+    let x32 = text.replace("SCMP_ARCH_X86\"", "SCMP_ARCH_X32\"");
+    let x32 = read(&x32, &options(Runtime::Runc));
+    assert_eq!(decide(&x32, Abi::X86_64, "4294967295", [0; 6]), ENOSYS);
+    assert_eq!(decide(&x32, Abi::X32, "1073742081", [0; 6]), ALLOW);
+    assert_eq!(decide(&x32, Abi::X32, "1073742082", [0; 6]), ENOSYS);
     let permissive = text.replace("\"SCMP_ACT_ERRNO\"", "\"SCMP_ACT_LOG\"");
     assert_eq!(
         decide(&read(&permissive, &options(Runtime::Runc)), Abi::X86_64, "258", [0; 6]),
