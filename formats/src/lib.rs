@@ -16,6 +16,7 @@
 //! | one call in words | [`call`] |
 //! | many decisions, one JSON object a line | [`batch`] |
 //! | recorded answers of kernels | [`vectors`] |
+//! | policies, in the formats of others | [`policy`] |
 //!
 //! Reading never says that the kernel would take a program: that is for `callproof_vm::Filter::load`. Every format
 //! carries every program, also one that no kernel accepts, so that nothing is lost on the way through any of them.
@@ -36,6 +37,7 @@ mod excerpt;
 mod format;
 mod hex;
 mod load;
+pub mod policy;
 mod raw;
 mod seccomp_tools;
 mod strace;
