@@ -19,8 +19,8 @@ impl<'f> Subject<'f> {
     /// Runs filters symbolically.
     ///
     /// # Errors
-    /// [`Undecided`] when one of them has more states than the limits allow, or all together take more time than
-    /// those or more than a quarter of their bytes.
+    /// [`Undecided`] when one of them has more states than the limits allow, or all together take more than the time or
+    /// a quarter of the bytes.
     pub fn new(filters: &'f [Filter<'f>], machine: Machine, limits: &Limits) -> Result<Self, Undecided> {
         let deadline = Instant::now().checked_add(limits.time);
         let mut graphs = Vec::with_capacity(filters.len());

@@ -183,4 +183,58 @@ mod tests {
             ]
         );
     }
+
+    /// Equal functions have equal numbers: one pass over the pieces gives what one descent for each comparison gives.
+    #[test]
+    fn a_switch_is_the_chain_of_its_comparisons() {
+        use crate::diagram::{Arena, word};
+        use crate::order::Order;
+        use crate::test::{Relation, WordTest};
+        use callproof_testgen::{Choose, Seed, constant};
+        let test = |relation, value| WordTest {
+            word: 4,
+            relation,
+            mask: u32::MAX,
+            value,
+        };
+        for case in 0..3000 {
+            let mut seed = Seed::new(59, case);
+            let groups: &[u16] = if seed.one_in(3) { &[0b1_0001_0000] } else { &[] };
+            let order = Order::new(callproof_vm::Endian::Little, groups.iter().copied());
+            let mut arena = Arena::new(order, &crate::Limits::default());
+            let mut ways: Vec<_> = (0..4).map(|leaf| arena.constant(leaf).unwrap()).collect();
+            if groups.is_empty() {
+                // What follows may ask the word's own bits again, and later words.
+                let own = test(Relation::Above, constant(&mut seed));
+                ways[1] = word::test(&mut arena, &own, ways[1], ways[2]).unwrap();
+                ways[3] = word::test(&mut arena, &WordTest { word: 6, ..own }, ways[3], ways[1]).unwrap();
+            }
+            let mut partition = Partition::new();
+            let (mut low, mut ranges) = (0, Vec::new());
+            let mut ends: Vec<u32> = (0..seed.below(6)).map(|_| constant(&mut seed)).collect();
+            ends.push(u32::MAX);
+            ends.sort_unstable();
+            ends.dedup();
+            for high in ends {
+                ranges.push((low, high, seed.pick(&ways)));
+                low = high.wrapping_add(1);
+            }
+            let mut chain = ranges[ranges.len() - 1].2;
+            for (low, high, way) in ranges.iter().rev() {
+                partition.range(*low, *high, *way);
+                chain = word::test(&mut arena, &test(Relation::Above, *high), chain, *way).unwrap();
+            }
+            let exceptions: Vec<_> = (0..seed.below(9))
+                .map(|_| (constant(&mut seed), seed.pick(&ways)))
+                .collect();
+            for (value, way) in &exceptions {
+                partition.except(*value, *way);
+            }
+            for (value, way) in exceptions.iter().rev() {
+                chain = word::test(&mut arena, &test(Relation::Equal, *value), *way, chain).unwrap();
+            }
+            let switched = switch(&mut arena, 4, partition.pieces()).unwrap();
+            assert_eq!(switched, Some(chain), "case {case}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Building a graph: states are followed in the order of the program, each place and state once.
 
+use std::time::Instant;
+
 use callproof_vm::Insn;
 use callproof_vm::isa::{Op, Src};
 
@@ -29,9 +31,15 @@ pub(super) struct Builder<'p> {
     returns: Index,
     most: u32,
     most_symbols: usize,
+    deadline: Option<Instant>,
+    /// The number of nodes at which to look at the limits again
+    pause: u32,
     /// Whether a return of a constant and a comparison of a whole word are seen without a symbolic run
     at_sight: bool,
 }
+
+/// Nodes between two looks at the clock: a few milliseconds of work.
+const STRIDE: u32 = 1 << 13;
 
 const PENDING: Edge = Edge {
     to: NodeId(0),
@@ -59,6 +67,8 @@ impl<'p> Builder<'p> {
             returns: Index::new(2),
             most: limits.states,
             most_symbols: most_symbols(limits),
+            deadline: Instant::now().checked_add(limits.time),
+            pause: limits.states.min(STRIDE),
             at_sight: true,
         }
     }
@@ -238,8 +248,8 @@ impl<'p> Builder<'p> {
     fn push(&mut self, pc: usize, steps: u32, state: State, kind: Kind) -> Result<NodeId, Undecided> {
         let number = u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX);
         // Expressions and memories are counted too: a long run can make them without a single test.
-        if number >= self.most || self.graph.symbols.len() > self.most_symbols {
-            return Err(self.full());
+        if number >= self.pause || self.graph.symbols.len() > self.most_symbols {
+            self.look_up(number)?;
         }
         let pc = u32::try_from(pc).unwrap_or(u32::MAX);
         self.graph.nodes.push(Node { pc, steps, kind });
@@ -247,14 +257,24 @@ impl<'p> Builder<'p> {
         Ok(NodeId(number))
     }
 
+    /// Looks at the limits, and says when to do so next.
     #[cold]
-    fn full(&self) -> Undecided {
-        let states = (self.most as usize).saturating_mul(4);
-        let by_states = self.graph.nodes.len() >= self.most as usize || self.graph.symbols.len() > states;
-        Undecided {
+    fn look_up(&mut self, number: u32) -> Result<(), Undecided> {
+        let symbols = self.graph.symbols.len();
+        let limit = if number >= self.most || symbols > (self.most as usize).saturating_mul(4) {
+            Limit::States
+        } else if symbols > self.most_symbols {
+            Limit::Bytes
+        } else if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            Limit::Time
+        } else {
+            self.pause = number.saturating_add(STRIDE).min(self.most);
+            return Ok(());
+        };
+        Err(Undecided {
             engine: Engine::Graph,
-            limit: if by_states { Limit::States } else { Limit::Bytes },
-        }
+            limit,
+        })
     }
 
     /// Finds out where a node's two ways lead.
