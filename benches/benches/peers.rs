@@ -156,7 +156,9 @@ fn measure(question: &Question, path: Option<&PathBuf>) {
     let one = [Filter::load(&question.one[..]).unwrap()];
     let other = question.other.as_ref().map(|other| [Filter::load(&other[..]).unwrap()]);
     let ours = median(51, || assert_eq!(callproof(&one, other.as_ref()), question.holds));
-    println!("{}\n  callproof                     {ours:.1?}", question.name);
+    let insns = question.one.len() + question.other.as_ref().map_or(0, Vec::len);
+    println!("{}, {insns} instructions", question.name);
+    println!("  callproof                     {ours:.1?}");
     match path {
         None => println!("  z3                            not found"),
         Some(path) => measure_solver(question, path, ours),
