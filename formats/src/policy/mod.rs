@@ -12,6 +12,9 @@
 //! [`Note`] tells so. `docs/POLICIES.md` lists the formats and the source of each fact.
 
 mod detect;
+mod kafel;
+mod parts;
+mod pfc;
 
 use std::collections::BTreeSet;
 
@@ -164,7 +167,9 @@ impl PolicyFormat {
     fn read(self, name: &str, text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
         match self {
             Self::Policy => own(name, text),
-            Self::Oci | Self::Seccompiler | Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
+            Self::Kafel => kafel::read(text, options),
+            Self::Pfc => pfc::read(text),
+            Self::Oci | Self::Seccompiler | Self::Minijail | Self::Systemd => {
                 let _ = options;
                 Err(vec![Problem::new(
                     format!("there is no reader for {} yet", self.name()),

@@ -1,0 +1,68 @@
+//! Pieces of rules that several readers put together.
+
+use callproof_abi::Abi;
+use callproof_policy::predicate::{ArgTest, Check, Cond, Relation, Subject, Value, View};
+use callproof_policy::{AbiItem, AbiList, Answer, CallPattern, Data, Predicate, Problem, Rule, Selector, Span};
+use callproof_vm::{Action, Kernel};
+
+use crate::error::Fault;
+use crate::text::nearest;
+
+/// How many problems a reader collects before it stops to look for more.
+pub(super) const ENOUGH: usize = 50;
+
+/// A rule for calls of these ABIs.
+pub(super) fn rule(pattern: CallPattern, abis: &[Abi], answer: Answer) -> Rule {
+    let on = AbiList::of(abis.iter().copied().map(AbiItem::Abi));
+    let calls = Predicate {
+        on: Some(on),
+        ..Predicate::of(pattern)
+    };
+    Rule { calls, answer }
+}
+
+/// What every call of these ABIs gets that no rule before has.
+pub(super) fn otherwise(abis: &[Abi], answer: Answer) -> Rule {
+    rule(CallPattern::new(Selector::Any), abis, answer)
+}
+
+/// A call with a condition that names the registers it speaks of.
+pub(super) fn call(selector: Selector, condition: Option<Cond>, span: Span) -> CallPattern {
+    let args = condition.map_or_else(Vec::new, |condition| vec![Some(condition)]);
+    CallPattern { selector, args, span }
+}
+
+/// `args[index] & mask RELATION value`, in a view that has no names.
+pub(super) fn test(index: u8, view: View, mask: Option<u64>, relation: Relation, value: u64, span: Span) -> Cond {
+    let number = |bits: u64| Value::Number(i128::from(bits));
+    Cond::Test(ArgTest {
+        subject: Subject::Index(index),
+        view,
+        check: Check::Compare(mask.map(number), relation, number(value)),
+        span,
+    })
+}
+
+/// An answer with data.
+pub(super) const fn answer(action: Action, data: u16, span: Span) -> Answer {
+    let data = Data::Number(data);
+    Answer { action, data, span }
+}
+
+/// The answer of a 32-bit value; `None` when it names no action.
+pub(super) fn answer_of(value: u32, span: Span) -> Option<Answer> {
+    let action = Action::of(value, Kernel::LATEST);
+    let data = u16::try_from(value & 0xffff).unwrap_or(u16::MAX);
+    (action != Action::Unknown).then(|| answer(action, data, span))
+}
+
+/// `; did you mean ...?`, or nothing.
+pub(super) fn did_you_mean<'c>(name: &str, known: impl Iterator<Item = &'c str>) -> String {
+    nearest(name, known).map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
+}
+
+/// A fault of the shared token reader as a problem of a policy.
+pub(super) fn told(fault: &Fault) -> Problem {
+    let span = Span::new(fault.span.start, fault.span.end);
+    Problem::new(fault.problem.to_string(), span)
+}
