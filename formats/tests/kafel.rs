@@ -77,8 +77,11 @@ fn means_what_kafel_compiles() {
 /// Arguments of `ioctl` as Kafel sizes them: two of 4 bytes and one of 8.
 const ARGS: [(&str, bool); 3] = [("fd", false), ("cmd", false), ("arg", true)];
 
+/// Whether a condition holds for some registers.
+type Holds = Box<dyn Fn(&[u64; 6]) -> bool>;
+
 /// A random comparison of one argument with numbers: its text, and what it is by Kafel's rules.
-fn comparison(dice: &mut Dice) -> (String, Box<dyn Fn(&[u64; 6]) -> bool>) {
+fn comparison(dice: &mut Dice) -> (String, Holds) {
     let numbers = [0, 1, 2, 7, 0x80, 0xffff_ffff, 0x1_0000_0001, 0xff00_0000_0000_0000];
     let index = dice.below(3);
     let (name, wide) = ARGS[index];

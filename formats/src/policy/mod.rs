@@ -15,6 +15,7 @@ mod detect;
 mod kafel;
 mod parts;
 mod pfc;
+mod systemd;
 
 use std::collections::BTreeSet;
 
@@ -169,7 +170,8 @@ impl PolicyFormat {
             Self::Policy => own(name, text),
             Self::Kafel => kafel::read(text, options),
             Self::Pfc => pfc::read(text),
-            Self::Oci | Self::Seccompiler | Self::Minijail | Self::Systemd => {
+            Self::Systemd => systemd::read(text, options),
+            Self::Oci | Self::Seccompiler | Self::Minijail => {
                 let _ = options;
                 Err(vec![Problem::new(
                     format!("there is no reader for {} yet", self.name()),

@@ -112,5 +112,5 @@ pub fn differences(policy: &Policy, filter: &Filter<'_>, calls: &[SeccompData]) 
         let shown = callproof_formats::call::print(call);
         (policy != filter).then(|| format!("{shown}: policy {policy:#x}, filter {filter:#x}"))
     });
-    differs.take(5).collect()
+    differs.take(40).collect()
 }

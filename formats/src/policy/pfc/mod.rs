@@ -11,11 +11,10 @@
 mod line;
 mod tree;
 
-use callproof_abi::Abi;
-use callproof_policy::{AbiItem, Answer, CallPattern, Policy, Problem, Rule, Selector, Span};
+use callproof_policy::{Policy, Problem, Span};
 
 use super::PolicyRead;
-use super::parts::{ENOUGH, rule};
+use super::parts::{ENOUGH, x32_guard};
 
 /// Reads a text.
 pub(super) fn read(text: &str) -> Result<PolicyRead, Vec<Problem>> {
@@ -41,30 +40,10 @@ pub(super) fn read(text: &str) -> Result<PolicyRead, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let rules = with_guard(rules, &default);
+    let rules = x32_guard(rules, &default);
     let policies = vec![Policy { default, rules }];
     Ok(PolicyRead {
         policies,
         notes: Vec::new(),
     })
-}
-
-/// What libseccomp's test for x32 does to numbers that no ABI has: from 0x80000000 up they go with x32; -1 stays with
-/// x86_64 unless there is no section of it.
-fn with_guard(mut rules: Vec<Rule>, default: &Answer) -> Vec<Rule> {
-    let on = |rule: &Rule, abi| rule.calls.on.as_ref().is_some_and(|on| on.items == [AbiItem::Abi(abi)]);
-    let x32 = rules.iter().rev().find(|rule| on(rule, Abi::X32));
-    let x32 = x32.map(|rule| rule.answer.clone());
-    let native = rules.iter().any(|rule| on(rule, Abi::X86_64));
-    let beyond = CallPattern::new(Selector::Range(0x8000_0000, 0xbfff_ffff));
-    let last = CallPattern::new(Selector::Number(u32::MAX));
-    match (x32, native) {
-        (Some(answer), false) => rules.extend([beyond, last].map(|calls| rule(calls, &[Abi::X86_64], answer.clone()))),
-        (None, false) => {}
-        (x32, true) => {
-            let answer = x32.unwrap_or_else(|| default.clone());
-            rules.insert(0, rule(beyond, &[Abi::X86_64], answer));
-        }
-    }
-    rules
 }
