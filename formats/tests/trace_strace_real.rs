@@ -7,9 +7,9 @@
     reason = "a test fails by panicking and may speak"
 )]
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use callproof_formats::trace::{ArgSeen, TraceCall, TraceFormat, TraceOptions, read_trace};
 
