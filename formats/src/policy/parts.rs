@@ -2,28 +2,24 @@
 
 use callproof_abi::Abi;
 use callproof_policy::predicate::{ArgTest, Check, Cond, Relation, Subject, Value, View};
-use callproof_policy::{AbiItem, AbiList, Answer, CallPattern, Data, Predicate, Problem, Rule, Selector, Span};
+use callproof_policy::{AbiItem, Answer, CallPattern, Data, Problem, Rule, Selector, Span};
 use callproof_vm::{Action, Kernel};
 
+use super::build;
 use crate::error::Fault;
 use crate::text::nearest;
 
 /// How many problems a reader collects before it stops to look for more.
 pub(super) const ENOUGH: usize = 50;
 
-/// A rule for calls of these ABIs.
+/// A rule for one pattern of calls on these ABIs.
 pub(super) fn rule(pattern: CallPattern, abis: &[Abi], answer: Answer) -> Rule {
-    let on = AbiList::of(abis.iter().copied().map(AbiItem::Abi));
-    let calls = Predicate {
-        on: Some(on),
-        ..Predicate::of(pattern)
-    };
-    Rule { calls, answer }
+    build::rule(vec![pattern], abis, answer)
 }
 
 /// What every call of these ABIs gets that no rule before has.
 pub(super) fn otherwise(abis: &[Abi], answer: Answer) -> Rule {
-    rule(CallPattern::new(Selector::Any), abis, answer)
+    build::everything(abis, answer)
 }
 
 /// A call with a condition that names the registers it speaks of.
