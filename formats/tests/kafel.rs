@@ -8,6 +8,8 @@
     reason = "a test fails by panicking and may speak"
 )]
 
+#[path = "support/captured.rs"]
+mod captured;
 mod support;
 
 use callproof_abi::Abi;
@@ -28,50 +30,20 @@ fn told(text: &str) -> String {
     read(text).unwrap_err().join("\n")
 }
 
-/// Policies that say in words of our own what Kafel compiled into the filters of these names.
-const COMPILED: &[(&str, &str)] = &[
-    (
-        "and_eq_long",
-        "ALLOW { write { (buf & 0xc267df278caf1f35) == 0xc267df278caf1f35 } }",
-    ),
-    ("and_eq_long_set", "ALLOW { write { 0 == (0xf1f1f1f1f1f1f1f1 & buf) } }"),
-    (
-        "and_eq_short_top",
-        "ALLOW { write { buf & 0xf1f1f1f100000000 == 0xf1f1f1f100000000 } }",
-    ),
-    (
-        "basic",
-        "ALLOW { write(a, b, c) { (a == 1 || a == 2) && (c < 4 || b == 0) } }",
-    ),
-    ("basic_many", "ALLOW { write, open, read, lseek } ERRNO(5) { ptrace }"),
-    (
-        "composition",
-        "POLICY r { ALLOW { read(a) { a == 0 } } } POLICY w { ALLOW { write(a) { a == 1, 2 == a } } } USE w, USE r",
-    ),
-    ("custom_syscall", "ALLOW { SYSCALL[-1](a, b) { a == 1 && b == 2 } }"),
-    ("empty", "DEFAULT KILL"),
-    ("empty_not_kill", "DEFAULT ALLOW"),
-    (
-        "ftrace",
-        "ALLOW { write { fd == 1 || 2 == fd || buf == 0, count < 10 } } DEFAULT DENY",
-    ),
-    (
-        "or_flags",
-        "#define W 1\n#define C 64\nALLOW { open { flags == 2|C, flags == W|C } }",
-    ),
-];
-
 #[test]
 fn means_what_kafel_compiles() {
     let Some(corpus) = corpus() else { return };
-    for (seed, (name, text)) in (1..).zip(COMPILED) {
+    for (seed, (name, text)) in (1..).zip(captured::KAFEL) {
         let read = read(text).unwrap();
         let filter = filter(&corpus, &format!("kafel-sample-{name}"));
         let calls = calls(&[&filter], &[Abi::X86_64, Abi::X32, Abi::I386], 50_000, seed);
         let found = differences(&read.policies[0], &filter, &calls);
         assert!(found.is_empty(), "{name}: {found:#?}");
     }
-    println!("{} policies and filters agree on 50000 calls each", COMPILED.len());
+    println!(
+        "{} policies and filters agree on 50000 calls each",
+        captured::KAFEL.len()
+    );
 }
 
 /// Arguments of `ioctl` as Kafel sizes them: two of 4 bytes and one of 8.

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking and may speak"
 )]
 
+#[path = "support/captured.rs"]
+mod captured;
 mod support;
 
 use std::path::Path;
@@ -27,35 +29,6 @@ fn read(text: &str) -> Result<PolicyRead, Vec<String>> {
     .map_err(|problems| problems.problems.iter().map(ToString::to_string).collect())
 }
 
-/// What the names of captured units stand for, in directives of our own.
-const UNITS: &[(&str, &str)] = &[
-    ("d-syscallarch-native", "SystemCallArchitectures=native"),
-    ("d-mdwx", "MemoryDenyWriteExecute=yes"),
-    ("d-suidsgid", "RestrictSUIDSGID=yes"),
-    ("d-ns-all", "RestrictNamespaces=yes"),
-    ("d-af-none", "RestrictAddressFamilies=none"),
-    ("d-personality", "LockPersonality=true"),
-    ("d-clock", "ProtectClock=1"),
-    ("d-kmod", "ProtectKernelModules=on"),
-    ("d-klog", "ProtectKernelLogs=yes"),
-    ("d-hostname", "ProtectHostname=yes"),
-    ("d-privdev", "PrivateDevices=yes"),
-    ("d-tunables", "ProtectKernelTunables=yes"),
-    ("scf-system-service", "SystemCallFilter=@system-service"),
-    (
-        "scf-system-service-eperm",
-        "SystemCallFilter=@system-service\nSystemCallErrorNumber=EPERM",
-    ),
-    (
-        "scf-system-service-minus",
-        "SystemCallFilter=@system-service\nSystemCallFilter=~@privileged @resources\nSystemCallErrorNumber=EPERM",
-    ),
-    ("scf-known", "SystemCallFilter=@known"),
-];
-
-/// Members of groups that the library under the captured filters, libseccomp 2.5.4, did not know: no rules for them.
-const UNKNOWN_TO_LIBSECCOMP: [&str; 2] = ["uretprobe", "map_shadow_stack"];
-
 /// The filters of a unit with the place of each in its chain.
 fn captured(corpus: &Path, unit: &str) -> Vec<(usize, String)> {
     let prefix = format!("systemd252-{unit}-deb12");
@@ -74,7 +47,7 @@ fn captured(corpus: &Path, unit: &str) -> Vec<(usize, String)> {
 fn means_what_systemd_loads() {
     let Some(corpus) = corpus() else { return };
     let (mut compared, mut wrong) = (0, Vec::new());
-    for (unit, text) in UNITS {
+    for (unit, text) in captured::SYSTEMD {
         let policies = read(text).unwrap().policies;
         for (place, name) in captured(&corpus, unit) {
             let filter = filter(&corpus, &name);
@@ -82,7 +55,7 @@ fn means_what_systemd_loads() {
             calls.retain(|call| {
                 let nr = call.nr.cast_unsigned();
                 let name = Abi::from_call(call.arch, nr).and_then(|abi| abi.syscall_name(nr));
-                !UNKNOWN_TO_LIBSECCOMP.contains(&name.unwrap_or_default())
+                !captured::UNKNOWN_TO_LIBSECCOMP.contains(&name.unwrap_or_default())
             });
             let found = differences(&policies[place], &filter, &calls);
             compared += 1;
@@ -99,14 +72,7 @@ fn means_what_systemd_loads() {
 #[test]
 fn address_families_of_packaged_units() {
     let Some(corpus) = corpus() else { return };
-    for (name, families) in [
-        (
-            "unit-systemd-networkd-deb12.1",
-            "AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET",
-        ),
-        ("unit-ModemManager-deb12.0", "AF_NETLINK AF_UNIX AF_QIPCRTR"),
-        ("unit-ModemManager-deb12.1", "AF_NETLINK AF_UNIX AF_QIPCRTR"),
-    ] {
+    for (name, families) in captured::FAMILIES {
         let filter = filter(&corpus, &format!("systemd252-{name}"));
         let policies = read(&format!("[Service]\nRestrictAddressFamilies={families}\n"))
             .unwrap()

@@ -424,3 +424,35 @@ proptest! {
         }
     }
 }
+
+/// The fenced blocks of the page on traces.
+fn blocks() -> Vec<&'static str> {
+    let page = include_str!("../../docs/TRACES.md");
+    page.split("```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_examples_of_the_page_read_as_it_says() {
+    let blocks = blocks();
+    let calls = good(blocks[0]);
+    let names: Vec<_> = calls
+        .iter()
+        .map(|call| (call.pid.unwrap(), call.name.as_deref().unwrap()))
+        .collect();
+    assert_eq!(names, [(12, "openat"), (12, "close"), (13, "futex")]);
+    assert_eq!((calls[2].nr, calls[2].ip), (Some(202), Some(0x7f01_0203_0405)));
+    let counts: Vec<u64> = good(blocks[1]).iter().map(|call| call.count).collect();
+    assert_eq!(counts, [10, 3]);
+    let verdicts: Vec<Outcome> = good(blocks[2]).iter().map(|call| call.outcome).collect();
+    assert_eq!(
+        verdicts,
+        [
+            Outcome::Verdict(0x8000_0000),
+            Outcome::Verdict(0x7ffc_0000),
+            Outcome::Failed(13)
+        ]
+    );
+    for format in TraceFormat::ALL {
+        assert!(include_str!("../../docs/TRACES.md").contains(&format!("| `{format}` |")));
+    }
+}
