@@ -163,7 +163,7 @@ impl Reader<'_, '_> {
                 let span = tokens.first().map(|token| token.span).unwrap_or_default();
                 let known = ["@include", "@frequency", "@default", "@denylist"];
                 self.report
-                    .unknown("statement", word, place.span(span), known.into_iter());
+                    .unknown("statement", word, "", place.span(span), known.into_iter());
                 Ok(())
             }
         }
