@@ -243,6 +243,13 @@ fn nothing_grows_without_bound() {
         doubled += &format!("POLICY p{n} {{ USE p{0}, USE p{0} }}\n", n - 1);
     }
     assert!(told(&(doubled + "USE p39")).contains("more than 65536 rules"));
+    let twice = format!(
+        "POLICY a {{ ALLOW {{ read {{ {} }} }} }} {}",
+        vec!["fd == 1"; 10_000].join(" || "),
+        "USE a ".repeat(1_000)
+    );
+    assert!(told(&twice).contains("more than 65536 rules"));
+    assert!(told(&"(".repeat(1 << 20)).contains("more than 262144 words"));
     let wide = format!("ALLOW {{ read {{ {} }} }}", vec!["fd == 1"; 10_000].join(" || "));
     read(&wide).unwrap();
 }

@@ -178,5 +178,11 @@ fn mistakes_are_told_all_at_once() {
     ] {
         assert!(told.contains(expected), "{expected} is not in:\n{told}");
     }
+    assert!(
+        read(&format!("SystemCallFilter={}", "@known ".repeat(140_000))).unwrap_err()[0]
+            .contains("more than 10000 words")
+    );
+    let many = format!("RestrictAddressFamilies={}", "AF_X ".repeat(9_000));
+    assert_eq!(read(&many).unwrap_err().len(), 50);
     assert!(read("[Service]\nExecStart=/bin/true").unwrap_err()[0].contains("no directive that becomes a filter"));
 }

@@ -11,7 +11,7 @@ use super::parse::{Callee, Entry, Filter, Parsed, Program};
 use crate::policy::Note;
 use crate::policy::parts::{ENOUGH, answer, call, did_you_mean, otherwise, rule};
 
-/// How many rules a policy may come to: a body that is used twice counts twice.
+/// How many rules a policy may come to: a body that is used twice counts twice, and a long condition for several.
 const MOST: usize = 1 << 16;
 
 /// Names that Kafel's tables have from the kernel's functions.
@@ -79,7 +79,7 @@ impl Builder<'_> {
                 Entry::Use(index, span) => {
                     let program = self.program;
                     self.entries(program.bodies.get(*index).map_or(&[], Vec::as_slice));
-                    if self.count > MOST {
+                    if self.count > MOST && self.problems.len() < ENOUGH {
                         let message = format!("the policy comes to more than {MOST} rules");
                         self.problems.push(Problem::new(message, *span));
                     }
@@ -89,7 +89,7 @@ impl Builder<'_> {
     }
 
     fn filter(&mut self, filter: &Filter, answer: &Answer) {
-        self.count = self.count.saturating_add(1);
+        self.count = self.count.saturating_add(1).saturating_add(filter.size / 8);
         let guarded = filter.on.as_ref().is_some_and(|on| !on.contains(&self.target));
         if guarded || self.count > MOST || self.problems.len() >= ENOUGH {
             return;

@@ -11,7 +11,9 @@ use crate::text::{Cursor, Kind, Style};
 /// How deep files include files: Kafel's own limit.
 const DEEPEST: usize = 16;
 /// How much text is read in all.
-const MOST_BYTES: usize = 4 * MAX_POLICY_BYTES;
+const MOST_BYTES: usize = MAX_POLICY_BYTES;
+/// How many tokens are read in all.
+const MOST_TOKENS: usize = 1 << 18;
 /// How many files are read in all.
 const MOST_FILES: usize = 256;
 
@@ -111,8 +113,18 @@ impl Lexer<'_, '_> {
                     return;
                 }
             };
-            if token.kind == Kind::End {
+            if token.kind == Kind::End || self.tokens.len() > MOST_TOKENS {
                 return;
+            }
+            if self.tokens.len() == MOST_TOKENS {
+                let tok = lines.place(
+                    included,
+                    Kind::End,
+                    String::new(),
+                    Span::new(token.start, token.span().end),
+                );
+                self.problems
+                    .push(tok.problem(format!("the policy has more than {MOST_TOKENS} words and marks")));
             }
             let span = Span::new(token.start, token.span().end);
             let tok = lines.place(included, token.kind, token.text.to_owned(), span);

@@ -40,6 +40,8 @@ pub(super) struct Filter {
     pub(super) condition: Option<Logic>,
     /// ABIs of an `ON` guard
     pub(super) on: Option<Vec<Abi>>,
+    /// How many words and marks it has
+    pub(super) size: usize,
 }
 
 /// Which call.
@@ -330,6 +332,7 @@ impl Parser<'_> {
     }
 
     fn filter(&mut self) -> Parsed<Filter> {
+        let start = self.at;
         let call = self.callee()?;
         let args = if self.eat("(") {
             Some(self.names_of_args()?)
@@ -352,6 +355,7 @@ impl Parser<'_> {
             args,
             condition,
             on,
+            size: self.at.saturating_sub(start),
         })
     }
 

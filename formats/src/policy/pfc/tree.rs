@@ -7,6 +7,8 @@ use callproof_policy::{Answer, Problem, Rule, Selector, Span};
 use super::line::{Line, Says, Test};
 use crate::policy::parts::{ENOUGH, call, otherwise, rule, test};
 
+/// How many tests all rules have together.
+const MOST: usize = 1 << 18;
 /// How deep blocks may nest.
 const DEEPEST: usize = 64;
 
@@ -27,6 +29,7 @@ pub(super) fn rules(lines: &[Line], problems: &mut Vec<Problem>) -> (Vec<Rule>, 
         named: None,
         abi: None,
         rules: Vec::new(),
+        tests: 0,
         last: None,
         problems,
     };
@@ -52,6 +55,8 @@ struct Reader<'r> {
     /// The ABI of the section
     abi: Option<Abi>,
     rules: Vec<Rule>,
+    /// Tests in the rules so far
+    tests: usize,
     last: Option<Answer>,
     problems: &'r mut Vec<Problem>,
 }
@@ -144,6 +149,13 @@ impl Reader<'_> {
             let message = "a test of arguments outside of all calls";
             return Err(Problem::new(message, first.span).help("it stands below `if ($syscall == NUMBER)`"));
         };
+        self.tests = self.tests.saturating_add(rest.len());
+        if self.tests > MOST {
+            return Err(Problem::new(
+                format!("the rules come to more than {MOST} tests"),
+                line.span,
+            ));
+        }
         let mut conds = Vec::new();
         for step in rest {
             conds.push(cond(step)?);

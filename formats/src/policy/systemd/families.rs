@@ -7,7 +7,7 @@ use callproof_policy::predicate::{Cond, Relation, View};
 use callproof_policy::{Answer, Policy, Selector, Span};
 
 use super::{Unit, allowing};
-use crate::policy::parts::{call, rule, test};
+use crate::policy::parts::{ENOUGH, call, rule, test};
 
 /// ABIs that make sockets through `socketcall` as well are left alone: a filter does not see the family there.
 const RESTRICTED: &[Abi] = &[
@@ -74,6 +74,9 @@ fn families(unit: &mut Unit, key: &str) -> Option<(bool, BTreeSet<u64>)> {
         first.text = first.text.trim_start_matches('~').to_owned();
         let (allow, families) = found.get_or_insert((!inverted, BTreeSet::new()));
         for word in words.iter().filter(|word| !word.text.is_empty()) {
+            if unit.problems.len() >= ENOUGH {
+                return None;
+            }
             let value = constant(native, &word.text)
                 .ok()
                 .filter(|_| word.text.starts_with("AF_"));

@@ -22,6 +22,9 @@ use super::{Note, PolicyOptions, PolicyRead};
 /// Sections whose directives run a program.
 const SECTIONS: &[&str] = &["Service", "Socket", "Mount", "Swap"];
 
+/// How many words all values have together. Each can stand for a group of hundreds of calls.
+const MOST_WORDS: usize = 10_000;
+
 /// Reads a unit.
 pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
     let mut unit = Unit {
@@ -30,7 +33,13 @@ pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead
         problems: Vec::new(),
         notes: Vec::new(),
     };
+    let mut words = 0_usize;
     for directive in unit::directives(text) {
+        words = words.saturating_add(directive.words.len());
+        if words > MOST_WORDS {
+            let message = format!("the unit's values have more than {MOST_WORDS} words");
+            return Err(vec![Problem::new(message, directive.key.span)]);
+        }
         unit.take(directive);
     }
     let policies: Vec<Policy> = DIRECTIVES
