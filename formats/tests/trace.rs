@@ -96,6 +96,18 @@ fn arguments_of_strace() {
         call.args[2..6],
         [ArgSeen::Known(1), ArgSeen::Unknown, ArgSeen::Unknown, ArgSeen::Unknown]
     );
+    // Without a notice the number tells that a process is of another ABI.
+    let call = one("7 [ 180] pread64(3, NULL, 10, 4294967301) = -1 EBADF (Bad file descriptor)\n");
+    assert_eq!(
+        (call.abi, call.nr, call.args[3]),
+        (Some(Abi::I386), Some(180), ArgSeen::Unknown)
+    );
+    let call = one("7 [ 102] socket(AF_INET, SOCK_STREAM, IPPROTO_IP) = 4\n");
+    assert_eq!((call.abi, call.nr, call.args[0]), (Some(Abi::I386), Some(102), low(1)));
+    let call = one("7 [ 140] _llseek(0, 4294967298, NULL, SEEK_SET) = -1 EFAULT (Bad address)\n");
+    assert_eq!(call.args[..3], [low(0), ArgSeen::Unknown, ArgSeen::Unknown]);
+    let call = one("7 [ 520] execve(\"x\", NULL, NULL) = 0\n");
+    assert_eq!((call.abi, call.nr), (Some(Abi::X32), Some(0x4000_0208)));
     let call = one("exit_group(0) = ?\n");
     assert_eq!((call.args[0], call.outcome), (low(0), Outcome::Unknown));
 }

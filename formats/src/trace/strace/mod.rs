@@ -119,8 +119,9 @@ impl Reader {
 
     /// A whole call.
     fn finish(&self, pid: Option<u32>, open: &Open, text: &str) -> Result<TraceCall, TraceProblem> {
-        let abi = self.abis.get(&pid).copied().unwrap_or(self.native);
         let parts = args::parts(text)?;
+        let abi = self.abis.get(&pid).copied().unwrap_or(self.native);
+        let abi = open.nr.map_or(abi, |nr| self.abi_of(abi, nr, parts.name));
         let mut call = TraceCall::new(abi);
         let named = number_of(abi, parts.name);
         call.nr = open.nr.map(|nr| with_bit(abi, nr)).or(named);
@@ -146,6 +147,17 @@ impl Reader {
             None => call.args = self.args(abi, &call, &parts),
         }
         Ok(call)
+    }
+
+    /// The ABI on which a number has this name: strace does not say in a file (`-o`) that a process is another's.
+    fn abi_of(&self, abi: Abi, nr: u32, name: &str) -> Abi {
+        let has = |abi: &Abi| {
+            let here = |name| abi.number(name).ok() == Some(with_bit(*abi, nr));
+            here(name) || multiplexer(*abi, name).is_some_and(|(carrier, _)| here(carrier))
+        };
+        let partners = self.native.partners().iter().copied();
+        let mut all = [abi, self.native].into_iter().chain(partners);
+        all.find(has).unwrap_or(abi)
     }
 
     fn args(&self, abi: Abi, call: &TraceCall, parts: &args::Parts<'_>) -> [ArgSeen; 6] {
