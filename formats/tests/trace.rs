@@ -189,6 +189,17 @@ fn bad_lines_are_told_and_the_run_goes_on() {
     let items = all(&long);
     assert_eq!(items.len(), 3);
     assert_eq!(items[1].as_ref().unwrap_err().problem, TraceProblem::LongLine);
+    let begun: String = (0..20)
+        .map(|pid| format!("{pid} read(3, \"{}\", <unfinished ...>\n", "x".repeat(MAX_LINE - 100)))
+        .collect();
+    let items = all(&begun);
+    let told = items
+        .iter()
+        .filter_map(|item| item.as_ref().err())
+        .next()
+        .unwrap()
+        .to_string();
+    assert!(told.contains("open at once"), "{told}");
     assert!(read_trace(&b"hello"[..], &TraceOptions::default()).is_err());
 }
 

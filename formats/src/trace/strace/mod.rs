@@ -2,6 +2,7 @@
 
 mod args;
 mod line;
+mod numbers;
 mod value;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,13 @@ use super::error::TraceProblem;
 use super::seen::{ArgSeen, Outcome, TraceCall};
 use super::summary::personality;
 use line::{Event, Head};
+use numbers::Numbers;
 use value::Values;
 
 /// How many processes can be in a call at once.
 const MOST_OPEN: usize = 1 << 14;
+/// How many bytes the lines of such calls have together.
+const MOST_BYTES: usize = 1 << 24;
 
 /// Reads line after line.
 pub(super) struct Reader {
@@ -24,7 +28,10 @@ pub(super) struct Reader {
     abis: BTreeMap<Option<u32>, Abi>,
     /// Calls that have begun: the line and the text up to where it was cut
     open: BTreeMap<Option<u32>, Open>,
+    /// The bytes of all of these
+    open_bytes: usize,
     values: Values,
+    numbers: Numbers,
 }
 
 struct Open {
@@ -40,7 +47,9 @@ impl Reader {
             native,
             abis: BTreeMap::new(),
             open: BTreeMap::new(),
+            open_bytes: 0,
             values: Values::default(),
+            numbers: Numbers::default(),
         }
     }
 
@@ -77,7 +86,7 @@ impl Reader {
 
     /// The end of a process: the call that it was in was made, and never returned.
     fn close(&mut self, pid: Option<u32>) -> Option<TraceCall> {
-        let open = self.open.remove(&pid)?;
+        let open = self.take(pid)?;
         let text = format!("{} <unfinished ...>) = ?", open.text);
         self.finish(pid, &open, &text).ok()
     }
@@ -92,26 +101,37 @@ impl Reader {
         let Some(begun) = text.trim_end().strip_suffix("<unfinished ...>") else {
             return self.finish(head.pid, &open, text).map(Some);
         };
-        if self.open.len() >= MOST_OPEN {
-            return Err(TraceProblem::line(
-                0,
-                format!("more than {MOST_OPEN} calls are open at once"),
-            ));
-        }
         let text = begun.trim_end().to_owned();
-        self.open.insert(head.pid, Open { text, ..open });
+        self.keep(head.pid, Open { text, ..open })
+    }
+
+    fn keep(&mut self, pid: Option<u32>, open: Open) -> Result<Option<TraceCall>, TraceProblem> {
+        // A call that never went on is in the way of the next one of its process.
+        self.take(pid);
+        let bytes = self.open_bytes.saturating_add(open.text.len());
+        if self.open.len() >= MOST_OPEN || bytes > MOST_BYTES {
+            let message = format!("more than {MOST_OPEN} calls or {MOST_BYTES} bytes are open at once");
+            return Err(TraceProblem::line(0, message));
+        }
+        self.open_bytes = bytes;
+        self.open.insert(pid, open);
         Ok(None)
     }
 
+    fn take(&mut self, pid: Option<u32>) -> Option<Open> {
+        let open = self.open.remove(&pid)?;
+        self.open_bytes = self.open_bytes.saturating_sub(open.text.len());
+        Some(open)
+    }
+
     fn resumed(&mut self, head: &Head<'_>, rest: &str) -> Result<Option<TraceCall>, TraceProblem> {
-        let Some(mut open) = self.open.remove(&head.pid) else {
+        let Some(mut open) = self.take(head.pid) else {
             let message = "a call goes on that has not begun in this log";
             return Err(TraceProblem::line(0, message));
         };
         if let Some(more) = rest.trim_end().strip_suffix("<unfinished ...>") {
             open.text.push_str(more.trim_end());
-            self.open.insert(head.pid, open);
-            return Ok(None);
+            return self.keep(head.pid, open);
         }
         let text = format!("{}{rest}", open.text);
         self.finish(head.pid, &open, &text).map(Some)
@@ -123,20 +143,20 @@ impl Reader {
         let abi = self.abis.get(&pid).copied().unwrap_or(self.native);
         let abi = open.nr.map_or(abi, |nr| self.abi_of(abi, nr, parts.name));
         let mut call = TraceCall::new(abi);
-        let named = number_of(abi, parts.name);
+        let named = self.number_of(abi, parts.name);
         call.nr = open.nr.map(|nr| with_bit(abi, nr)).or(named);
         call.name = Some(parts.name.to_owned());
         call.pid = pid;
         call.ip = open.ip;
         call.line = open.line;
         call.outcome = outcome(abi, parts.result);
-        let carried = multiplexer(abi, parts.name);
+        let carried = self.carrier(abi, parts.name);
         match carried {
             // `socket` on i386 can be `socketcall`: only a number tells.
             Some((carrier, sub)) => {
-                let through = call.nr.filter(|_| open.nr.is_some()) == abi.number(carrier).ok();
+                let through = call.nr.filter(|_| open.nr.is_some()) == self.numbers.get(abi, carrier);
                 if open.nr.is_none() {
-                    call.nr = call.nr.filter(|_| abi.number(carrier).is_err());
+                    call.nr = call.nr.filter(|_| self.numbers.get(abi, carrier).is_none());
                 } else if through && let Some(first) = call.args.first_mut() {
                     *first = value::seen(u64::from(sub), 32);
                 }
@@ -149,34 +169,44 @@ impl Reader {
         Ok(call)
     }
 
+    /// The call that carries this one on the ABI, and the sub-number.
+    fn carrier(&self, abi: Abi, name: &str) -> Option<(&'static str, u32)> {
+        let has = |carrier| self.numbers.get(abi, carrier).is_some();
+        if has("socketcall") || has("ipc") {
+            multiplexer(abi, name)
+        } else {
+            None
+        }
+    }
+
     /// The ABI on which a number has this name: strace does not say in a file (`-o`) that a process is another's.
     fn abi_of(&self, abi: Abi, nr: u32, name: &str) -> Abi {
         let has = |abi: &Abi| {
-            let here = |name| abi.number(name).ok() == Some(with_bit(*abi, nr));
-            here(name) || multiplexer(*abi, name).is_some_and(|(carrier, _)| here(carrier))
+            let here = |name| self.numbers.get(*abi, name) == Some(with_bit(*abi, nr));
+            here(name) || self.carrier(*abi, name).is_some_and(|(carrier, _)| here(carrier))
         };
         let partners = self.native.partners().iter().copied();
         let mut all = [abi, self.native].into_iter().chain(partners);
         all.find(has).unwrap_or(abi)
     }
 
+    /// The number by name: `openat`, `syscall_0x1c0`.
+    fn number_of(&self, abi: Abi, name: &str) -> Option<u32> {
+        match name.strip_prefix("syscall_") {
+            Some(number) => {
+                let number = match number.strip_prefix("0x") {
+                    Some(digits) => u32::from_str_radix(digits, 16).ok(),
+                    None => number.parse().ok(),
+                };
+                number.map(|number| with_bit(abi, number))
+            }
+            None => self.numbers.get(abi, name),
+        }
+    }
+
     fn args(&self, abi: Abi, call: &TraceCall, parts: &args::Parts<'_>) -> [ArgSeen; 6] {
         let known = call.nr.and_then(|nr| abi.syscall(nr));
         self.values.registers(abi, known, parts)
-    }
-}
-
-/// The number by name: `openat`, `syscall_0x1c0`.
-fn number_of(abi: Abi, name: &str) -> Option<u32> {
-    match name.strip_prefix("syscall_") {
-        Some(number) => {
-            let number = match number.strip_prefix("0x") {
-                Some(digits) => u32::from_str_radix(digits, 16).ok(),
-                None => number.parse().ok(),
-            };
-            number.map(|number| with_bit(abi, number))
-        }
-        None => abi.number(name).ok(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::trace::seen::ArgSeen;
 
 /// Longest argument whose value is read.
 const LONGEST: usize = 512;
-/// How many names are remembered.
+/// How many names are looked up.
 const REMEMBERED: usize = 4096;
 
 /// strace explains numbers in block comments.
@@ -107,12 +107,13 @@ impl Values {
         if let Some(known) = self.names.borrow().get(&key) {
             return *known;
         }
+        // Looking up a name that does not exist is slow, and no log has so many that do.
+        if self.names.borrow().len() >= REMEMBERED {
+            return None;
+        }
         let value = constant(abi, name).ok();
         let value = value.or_else(|| signal_number(abi, name).ok().map(u64::from));
-        let mut names = self.names.borrow_mut();
-        if names.len() < REMEMBERED {
-            names.insert(key, value);
-        }
+        self.names.borrow_mut().insert(key, value);
         value
     }
 }
