@@ -167,6 +167,25 @@ fn socketcall_hides_the_family() {
 }
 
 #[test]
+fn of_a_carried_call_only_the_first_condition_is_lost() {
+    let text = profile(&allow("socket", &[arg(0, "EQ", 2), arg(1, "EQ", 5)].join(", ")));
+    let read = read(&text, &options(Runtime::Crun));
+    let through = |second| decide(&read, Abi::I386, "socketcall", [1, second, 0, 0, 0, 0]);
+    assert_eq!([through(5), through(6)], [ALLOW, EPERM]);
+}
+
+#[test]
+fn halves_are_compared_on_x32() {
+    let text = profile(&allow("read", &arg(0, "EQ", 5))).replace("SCMP_ARCH_X86\"", "SCMP_ARCH_X32\"");
+    let high = [0x1_0000_0005, 0, 0, 0, 0, 0];
+    for (runtime, x32) in [(Runtime::Spec, EPERM), (Runtime::Runc, ALLOW)] {
+        let read = read(&text, &options(runtime));
+        assert_eq!(decide(&read, Abi::X86_64, "read", high), EPERM);
+        assert_eq!(decide(&read, Abi::X32, "read", high), x32);
+    }
+}
+
+#[test]
 fn halves_are_compared_where_words_have_32_bits() {
     let text = profile(&allow("read", &arg(0, "EQ", 5)));
     let high = [0x1_0000_0005, 0, 0, 0, 0, 0];
@@ -189,6 +208,12 @@ fn runc_answers_enosys_beyond_what_the_profile_names() {
     assert_eq!(with(Runtime::Runc, Abi::I386, "295"), ALLOW);
     assert_eq!(with(Runtime::Runc, Abi::I386, "296"), ENOSYS);
     assert_eq!(with(Runtime::Crun, Abi::X86_64, "258"), EPERM);
+    // With x32 bit 30 tells which largest number counts, and -1 has it.
+    let x32 = text.replace("SCMP_ARCH_X86\"", "SCMP_ARCH_X32\"");
+    let x32 = read(&x32, &options(Runtime::Runc));
+    assert_eq!(decide(&x32, Abi::X86_64, "4294967295", [0; 6]), ENOSYS);
+    assert_eq!(decide(&x32, Abi::X32, "1073742081", [0; 6]), ALLOW);
+    assert_eq!(decide(&x32, Abi::X32, "1073742082", [0; 6]), ENOSYS);
     let permissive = text.replace("\"SCMP_ACT_ERRNO\"", "\"SCMP_ACT_LOG\"");
     assert_eq!(
         decide(&read(&permissive, &options(Runtime::Runc)), Abi::X86_64, "258", [0; 6]),
@@ -333,10 +358,13 @@ fn json_that_is_none_is_told_with_its_place() {
 const LOG: u32 = 0x7ffc_0000;
 const TRAP: u32 = 0x0003_0000;
 
+/// Index, operator and value.
+type Condition = (u8, &'static str, u64);
+
 /// Two conditions on `read` with the answers LOG and TRAP, and what filters of libseccomp 2.5.4 said to calls with the
 /// first two arguments 7 and 3, 6 and 3, 8 and 0, 7 and 0.
 #[rustfmt::skip] // one row a case
-const RECORDED: &[((u8, &str, u64), (u8, &str, u64), [u32; 4])] = &[
+const RECORDED: &[(Condition, Condition, [u32; 4])] = &[
     ((0, "GT", 1), (0, "GT", 5), [TRAP, TRAP, TRAP, TRAP]),
     ((0, "EQ", 7), (1, "EQ", 3), [TRAP, TRAP, EPERM, LOG]),
     ((1, "EQ", 3), (0, "EQ", 7), [LOG, LOG, EPERM, TRAP]),
@@ -347,9 +375,8 @@ const RECORDED: &[((u8, &str, u64), (u8, &str, u64), [u32; 4])] = &[
 #[test]
 fn which_of_two_rules_counts_is_for_libseccomp_to_say() {
     for (log, trap, recorded) in RECORDED {
-        let entry = |(index, op, value): &(u8, &str, u64), action| {
-            allow("read", &arg(*index, op, *value)).replace("ALLOW", action)
-        };
+        let entry =
+            |(index, op, value): &Condition, action| allow("read", &arg(*index, op, *value)).replace("ALLOW", action);
         let (log, trap) = (entry(log, "LOG"), entry(trap, "TRAP"));
         for text in [format!("{log}, {trap}"), format!("{trap}, {log}")] {
             let read = read(&profile(&text), &options(Runtime::Crun));

@@ -147,7 +147,7 @@ fn texts_that_cost_much() {
     let entry = r#"{"name":"read","action":"SCMP_ACT_LOG","args":[{"index":1,"value":@,"op":"SCMP_CMP_GT"}]},"#;
     let other = entry.replace("LOG", "TRAP").replace("GT", "LT");
     let mut text = String::from(r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":["#);
-    for value in 0..4_000 {
+    for value in 0..500 {
         let entry = if value % 2 == 0 { entry } else { &other };
         text += &entry.replace('@', &(value * 7_919 % 4_001).to_string());
     }
@@ -162,11 +162,52 @@ fn texts_that_cost_much() {
         names.join(",")
     );
     every_way(Some(PolicyFormat::Oci), text.as_bytes());
+    let lines = "read: arg0 == 1; return EPERM\n".repeat(30_000);
+    every_way(Some(PolicyFormat::Minijail), lines.as_bytes());
     let clauses = "arg0 == 1 || ".repeat(50_000);
     every_way(
         Some(PolicyFormat::Minijail),
         format!("read: {clauses}arg0 == 1").as_bytes(),
     );
+}
+
+/// Lists of calls times lists of conditions, which are short to write and long to work out.
+#[test]
+fn texts_that_multiply() {
+    let calls: Vec<&str> = Abi::X86_64.syscalls().map(|call| call.name).collect();
+    let line = format!(
+        "{{ {} }}: {}arg0 == 1",
+        calls.join(", "),
+        "arg0 == 1 || ".repeat(50_000)
+    );
+    every_way(Some(PolicyFormat::Minijail), line.as_bytes());
+    let names = "\"read\",".repeat(50_000);
+    let args = r#"{"index":1,"op":"SCMP_CMP_GT"},"#.repeat(10_000);
+    let text = format!(
+        r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":[{}],"action":"SCMP_ACT_LOG","args":[{}]}}]}}"#,
+        names.trim_end_matches(','),
+        args.trim_end_matches(',')
+    );
+    every_way(Some(PolicyFormat::Oci), text.as_bytes());
+    // Each condition doubles the tree.
+    let args: Vec<String> = (0..6)
+        .map(|index| format!(r#"{{"index":{index},"value":@,"op":"SCMP_CMP_GT"}}"#))
+        .collect();
+    let entry = format!(r#"{{"name":"read","action":"SCMP_ACT_?","args":[{}]}}"#, args.join(","));
+    let entries: Vec<String> = (0..1_000)
+        .map(|value| {
+            entry
+                .replace('@', &value.to_string())
+                .replace('?', if value % 2 == 0 { "LOG" } else { "TRAP" })
+        })
+        .collect();
+    for many in [400, 1_000] {
+        let text = format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{}]}}"#,
+            entries[..many].join(",")
+        );
+        every_way(Some(PolicyFormat::Oci), text.as_bytes());
+    }
 }
 
 #[test]

@@ -53,6 +53,9 @@ const MACHINES: &[(&str, Abi)] = &[
     ("s390x", Abi::S390x), ("loong64", Abi::Loongarch64), ("loongarch64", Abi::Loongarch64),
 ];
 
+/// How many tests all calls together can have; a filter has at most 4,096 instructions.
+const MOST_TESTS: usize = 1 << 15;
+
 /// A profile for one process.
 #[derive(Debug)]
 pub(super) struct Profile {
@@ -99,7 +102,8 @@ impl Profile {
         let native = abis.first().copied().unwrap_or(Abi::X86_64);
         let entries = object.items("syscalls", report);
         let entry = |json| syscall(json, native, &abis, options, report);
-        let syscalls = entries.into_iter().filter_map(entry).collect();
+        let syscalls: Vec<Syscall> = entries.into_iter().filter_map(entry).collect();
+        let syscalls = bounded(syscalls, report);
         let default = default?;
         if options.runtime == Runtime::Runc && default.action == Action::UserNotif {
             report.problem("runc refuses `SCMP_ACT_NOTIFY` as the default action", default.span);
@@ -134,6 +138,20 @@ impl Profile {
             report.note(message, START);
         }
     }
+}
+
+/// The entries, unless names times conditions are too many.
+fn bounded(syscalls: Vec<Syscall>, report: &mut Report) -> Vec<Syscall> {
+    let mut tests = 0_usize;
+    for syscall in &syscalls {
+        tests = tests.saturating_add(syscall.names.len().saturating_mul(syscall.args.len()));
+        if tests > MOST_TESTS {
+            let message = format!("the calls have more than {MOST_TESTS} conditions together");
+            report.push(Problem::new(message, syscall.span).help("a filter has at most 4,096 instructions"));
+            return Vec::new();
+        }
+    }
+    syscalls
 }
 
 /// The profile inside a whole `config.json` of a container.
