@@ -15,9 +15,9 @@ mod lex;
 mod parse;
 
 use callproof_abi::Abi;
-use callproof_policy::{Policy, Problem, Span};
+use callproof_policy::{Problem, Span};
 
-use super::{Note, PolicyOptions, PolicyRead};
+use super::{PolicyOptions, PolicyRead};
 
 /// ABIs that Kafel has tables of.
 const TARGETS: &[Abi] = &[
@@ -41,15 +41,11 @@ pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead
     let mut notes = Vec::new();
     let policy = build::policy(&program, &targets, &mut problems, &mut notes);
     if problems.is_empty() {
-        finish(policy, notes)
+        let policies = vec![policy];
+        Ok(PolicyRead { policies, notes })
     } else {
         Err(problems)
     }
-}
-
-fn finish(policy: Policy, notes: Vec<Note>) -> Result<PolicyRead, Vec<Problem>> {
-    let policies = vec![policy];
-    Ok(PolicyRead { policies, notes })
 }
 
 /// The ABIs to compile for: those asked for, or x86_64. x32 needs no filter of its own: it shares an `arch` word.
