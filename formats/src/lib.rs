@@ -15,6 +15,7 @@
 //! | what instructions are about | [`disasm`] |
 //! | one call in words | [`call`] |
 //! | many decisions, one JSON object a line | [`batch`] |
+//! | calls that programs made | [`trace`] |
 //! | recorded answers of kernels | [`vectors`] |
 //! | policies, in the formats of others | [`policy`] |
 //!
@@ -43,6 +44,7 @@ mod seccomp_tools;
 mod strace;
 mod table;
 mod text;
+pub mod trace;
 pub mod vectors;
 mod write;
 

@@ -14,12 +14,16 @@
 mod build;
 mod detect;
 mod json;
+mod kafel;
 mod minijail;
 mod names;
 mod oci;
+mod parts;
+mod pfc;
 mod report;
 mod scmp;
 mod seccompiler;
+mod systemd;
 
 use std::collections::BTreeSet;
 
@@ -208,16 +212,12 @@ impl PolicyFormat {
     fn read(self, name: &str, text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
         match self {
             Self::Policy => own(name, text),
+            Self::Kafel => kafel::read(text, options),
+            Self::Pfc => pfc::read(text),
+            Self::Systemd => systemd::read(text, options),
             Self::Seccompiler => seccompiler::read(text, options),
             Self::Oci => oci::read(text, options),
             Self::Minijail => minijail::read(text, options),
-            Self::Kafel | Self::Pfc | Self::Systemd => {
-                let _ = options;
-                Err(vec![Problem::new(
-                    format!("there is no reader for {} yet", self.name()),
-                    Span::default(),
-                )])
-            }
         }
     }
 }

@@ -207,8 +207,8 @@ impl<'s> Cursor<'s> {
 }
 
 /// Operators of more than one character, longest first.
-const LONG_MARKS: [&str; 17] = [
-    "...", "<<=", ">>=", "<<", ">>", "==", "!=", "<=", ">=", "&=", "|=", "^=", "+=", "-=", "*=", "/=", "->",
+const LONG_MARKS: [&str; 19] = [
+    "...", "<<=", ">>=", "<<", ">>", "==", "!=", "<=", ">=", "&=", "|=", "^=", "+=", "-=", "*=", "/=", "->", "&&", "||",
 ];
 
 fn token<'s>(input: &mut &'s str) -> Result<(Kind, &'s str), ErrMode<()>> {
