@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod proofs;
+
 use callproof_vm::{Insn, SeccompData};
 
 /// The README's program is a test. It stands here because no published crate may reach outside its folder.
