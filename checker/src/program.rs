@@ -106,17 +106,19 @@ pub(crate) fn decode(bytes: &[u8], length: u32, machine: &Machine) -> Result<Vec
     if !rest.is_empty() || insns.len() != length as usize {
         return Err(Rejected::wrong("a filter is not as long as the proof says"));
     }
-    let each = insns.iter().enumerate();
-    each.map(|(pc, insn)| {
-        let refused = || Rejected::wrong("the kernel does not install this instruction").near(pc);
-        one(*insn, pc, insns.len(), machine).ok_or_else(refused)
-    })
-    .collect()
+    let mut program = Vec::with_capacity(insns.len());
+    for (pc, insn) in insns.iter().enumerate() {
+        let Some(decoded) = one(*insn, pc, insns.len(), machine.big_endian) else {
+            return Err(Rejected::wrong("the kernel does not install this instruction").near(pc));
+        };
+        program.push(decoded);
+    }
+    Ok(program)
 }
 
-fn one(insn: [u8; 8], pc: usize, len: usize, machine: &Machine) -> Option<Insn> {
+fn one(insn: [u8; 8], pc: usize, len: usize, big_endian: bool) -> Option<Insn> {
     let [c0, c1, jt, jf, k @ ..] = insn;
-    let (code, k) = if machine.big_endian {
+    let (code, k) = if big_endian {
         (u16::from_be_bytes([c0, c1]), u32::from_be_bytes(k))
     } else {
         (u16::from_le_bytes([c0, c1]), u32::from_le_bytes(k))
@@ -129,7 +131,7 @@ fn one(insn: [u8; 8], pc: usize, len: usize, machine: &Machine) -> Option<Insn> 
     Some(match code {
         0x00 => Insn::Const(A, k),
         0x01 => Insn::Const(X, k),
-        0x20 => Insn::Word(word(k, machine.big_endian)?),
+        0x20 => Insn::Word(word(k, big_endian)?),
         // BPF_LEN: the size of the record.
         0x80 => Insn::Const(A, 64),
         0x81 => Insn::Const(X, 64),
