@@ -35,7 +35,12 @@ fn measure(c: &mut Criterion, name: &str, claim: &Claim, programs: &[Vec<Insn>])
 
 fn checks(c: &mut Criterion) {
     let (linear, tree) = (container_linear(), container_tree());
-    measure(c, "default_deny/linear", &default_deny(), core::slice::from_ref(&linear));
+    measure(
+        c,
+        "default_deny/linear",
+        &default_deny(),
+        core::slice::from_ref(&linear),
+    );
     measure(c, "default_deny/tree", &default_deny(), core::slice::from_ref(&tree));
     measure(c, "cost/linear", &cost(600), core::slice::from_ref(&linear));
     measure(c, "linear_equals_tree", &equal(), &[linear, tree]);
