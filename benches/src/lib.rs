@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod paths;
+pub mod proofs;
 
 use callproof_vm::{Insn, SeccompData};
 

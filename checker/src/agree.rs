@@ -9,7 +9,7 @@ use crate::Rejected;
 use crate::budget::Budget;
 use crate::class::Classes;
 use crate::diagram::{Diagram, Edge, YES};
-use crate::value::{Bit, Field, Step, Test};
+use crate::value::{Bit, Field};
 
 /// The diagram of a proof, and what a check of it may cost.
 #[derive(Debug)]
@@ -41,6 +41,23 @@ pub(crate) fn append(pieces: &mut Vec<Piece>, first: u32, last: u32, to: Edge) {
     }
 }
 
+/// Pieces that cover all words: ranges that do not overlap, ascending, and one place for everything else.
+pub(crate) fn spread(ranges: impl IntoIterator<Item = (u32, u32, Edge)>, otherwise: Edge) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut next = Some(0_u32);
+    for (first, last, to) in ranges {
+        if let (Some(start), Some(before)) = (next, first.checked_sub(1)) {
+            append(&mut pieces, start, before, otherwise);
+        }
+        append(&mut pieces, first, last, to);
+        next = last.checked_add(1);
+    }
+    if let Some(start) = next {
+        append(&mut pieces, start, u32::MAX, otherwise);
+    }
+    pieces
+}
+
 /// Identical edges stand for identical functions.
 pub(crate) fn same(one: Edge, other: Edge) -> Result<(), Rejected> {
     if one == other {
@@ -51,59 +68,6 @@ pub(crate) fn same(one: Edge, other: Edge) -> Result<(), Rejected> {
 }
 
 impl Judge {
-    /// Whether `edge` is *if test then yes else no*.
-    pub(crate) fn test(&mut self, test: &Test, edge: Edge, yes: Edge, no: Edge) -> Result<(), Rejected> {
-        self.budget.begin();
-        self.open(test, 0, [edge, yes, no])
-    }
-
-    /// As [`test`](Self::test), where the bits of the field before `index` left the test open.
-    fn open(&mut self, test: &Test, mut index: u32, [mut edge, mut yes, mut no]: [Edge; 3]) -> Result<(), Rejected> {
-        loop {
-            self.budget.step()?;
-            if yes == no {
-                return same(edge, yes);
-            }
-            let (var, outcome) = match test.step(index) {
-                Step::Decided(holds) => return same(edge, if holds { yes } else { no }),
-                Step::Split { var, outcome } if outcome != [None, None] => (var, outcome),
-                Step::Open | Step::Split { .. } => {
-                    index = index.saturating_add(1);
-                    continue;
-                }
-            };
-            let top = [edge, yes, no].map(|edge| self.diagram.var(edge));
-            let top = top.into_iter().fold(var, u32::min);
-            let [e, y, n] = [edge, yes, no].map(|edge| self.diagram.split(edge, top));
-            let ([e0, e1], [y0, y1], [n0, n1]) = (e, y, n);
-            let halves = [[e0, y0, n0], [e1, y1, n1]];
-            if top < var {
-                let apart = |one: Edge| one.add.wrapping_sub(edge.add).cast_unsigned();
-                if self
-                    .budget
-                    .asked([index, edge.node, yes.node, no.node, apart(yes), apart(no)])
-                {
-                    return Ok(());
-                }
-                let [clear, set] = halves;
-                self.open(test, index, clear)?;
-                [edge, yes, no] = set;
-                continue;
-            }
-            // The bit decides the test for at least one of its values.
-            let mut rest = None;
-            for ([edge, yes, no], outcome) in halves.into_iter().zip(outcome) {
-                match outcome {
-                    Some(holds) => same(edge, if holds { yes } else { no })?,
-                    None => rest = Some([edge, yes, no]),
-                }
-            }
-            let Some(half) = rest else { return Ok(()) };
-            [edge, yes, no] = half;
-            index = index.saturating_add(1);
-        }
-    }
-
     /// Whether `edge` leads each value of the field where the pieces say. They cover all words, ascending.
     pub(crate) fn switch(&mut self, field: &Field, edge: Edge, pieces: &[Piece]) -> Result<(), Rejected> {
         self.noted.clear();
@@ -134,9 +98,11 @@ impl Judge {
             return self.aside(field, (index, value, top), edge, pieces);
         }
         let middle = value | 0x8000_0000_u32 >> index;
-        let below = pieces.partition_point(|piece| piece.first < middle);
         let above = pieces.partition_point(|piece| piece.last < middle);
-        let lower = pieces.get(..below).unwrap_or_default();
+        let shared = pieces.get(above).is_some_and(|piece| piece.first < middle);
+        let lower = pieces
+            .get(..above.saturating_add(usize::from(shared)))
+            .unwrap_or_default();
         let upper = pieces.get(above..).unwrap_or_default();
         let next = index.saturating_add(1);
         match bit {
@@ -216,34 +182,6 @@ impl Judge {
         }
     }
 
-    /// Whether `edge` is the class of the field's value.
-    pub(crate) fn returned(&mut self, field: &Field, edge: Edge) -> Result<(), Rejected> {
-        self.classified(field, (0, 0), edge)
-    }
-
-    fn classified(&mut self, field: &Field, (index, value): (u32, u32), edge: Edge) -> Result<(), Rejected> {
-        self.budget.step()?;
-        let (first, last) = field.span(value, index);
-        if let Some(class) = self.classes.of(first, last) {
-            return same(edge, Diagram::terminal(class));
-        }
-        if index >= 32 {
-            return Err(Rejected::wrong("a value is returned that is in no class"));
-        }
-        let bit = 0x8000_0000_u32 >> index;
-        let next = index.saturating_add(1);
-        match field.bit(index) {
-            Bit::Const(false) => self.classified(field, (next, value), edge),
-            Bit::Const(true) => self.classified(field, (next, value | bit), edge),
-            Bit::Input { var, flip } => {
-                let [clear, set] = self.diagram.split(edge, var);
-                let (zero, one) = if flip { (set, clear) } else { (clear, set) };
-                self.classified(field, (next, value), zero)?;
-                self.classified(field, (next, value | bit), one)
-            }
-        }
-    }
-
     /// Whether `edge` is what an older and a newer filter decide together.
     pub(crate) fn combined(&mut self, edge: Edge, older: Edge, newer: Edge) -> Result<(), Rejected> {
         self.budget.begin();
@@ -254,10 +192,8 @@ impl Judge {
         self.budget.step()?;
         let [edge, older, newer] = edges;
         let slack = edge.add.wrapping_sub(older.add).wrapping_sub(newer.add);
-        if self
-            .budget
-            .asked([edge.node, older.node, newer.node, slack.cast_unsigned(), 0, 0])
-        {
+        let question = [edge.node, older.node, newer.node, slack.cast_unsigned(), 0];
+        if self.budget.asked(question) {
             return Ok(());
         }
         let top = edges.map(|edge| self.diagram.var(edge));
@@ -272,14 +208,11 @@ impl Judge {
 
     /// At terminals: instructions add up, of values one wins.
     fn outcome(&self, [edge, older, newer]: [Edge; 3]) -> Result<(), Rejected> {
-        let counts = [edge, older, newer].map(|edge| edge.node) == [YES.node; 3];
-        let classes = self.diagram.class(older).zip(self.diagram.class(newer));
-        let right = match classes {
-            Some((older, newer)) => {
-                let class = self.classes.combine(older, newer);
-                class.is_some_and(|class| edge == Diagram::terminal(class))
-            }
-            None => counts && edge.add == older.add.saturating_add(newer.add),
+        let right = if self.classes.len() == 0 {
+            let counts = [edge, older, newer].map(|edge| edge.node) == [YES.node; 3];
+            counts && edge.add == older.add.saturating_add(newer.add)
+        } else {
+            self.classes.combine(older, newer) == Some(edge)
         };
         if right {
             Ok(())

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use crate::Rejected;
 
-/// What has been shown: numbers that name it.
-pub(crate) type Key = [u32; 7];
+/// What has been shown: numbers that name it, and of which question it is part.
+type Key = [u32; 6];
 
 /// Counts the steps of a check and remembers what it has shown already.
 ///
@@ -13,8 +13,8 @@ pub(crate) type Key = [u32; 7];
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: u64,
-    generation: u32,
-    seen: Vec<(Key, i32)>,
+    question: u32,
+    seen: Vec<Key>,
 }
 
 const MAX_SEEN: usize = 1 << 20;
@@ -26,12 +26,11 @@ impl Budget {
         let size = nodes.clamp(MIN_SEEN, MAX_SEEN).next_power_of_two();
         Self {
             left: (bytes as u64).saturating_mul(1_000).saturating_add(1_000_000),
-            generation: 0,
-            seen: alloc::vec![([0; 7], 0); size],
+            question: 0,
+            seen: alloc::vec![[0; 6]; size],
         }
     }
 
-    /// Takes one step.
     pub(crate) fn step(&mut self) -> Result<(), Rejected> {
         self.steps(1)
     }
@@ -42,43 +41,20 @@ impl Budget {
     }
 
     /// Forgets everything: another question begins.
-    pub(crate) const fn begin(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
+    pub(crate) fn begin(&mut self) {
+        self.question = self.question.saturating_add(1);
     }
 
     /// Whether this was asked since the question began. If not, it is from now on.
     ///
-    /// A question may be noted before it is answered: one wrong answer ends the whole check.
-    pub(crate) fn asked(&mut self, of: [u32; 6]) -> bool {
-        if self.recall(of).is_some() {
-            return true;
-        }
-        self.note(of, 0);
-        false
-    }
-
-    pub(crate) fn recall(&self, of: [u32; 6]) -> Option<i32> {
-        let key = self.key(of);
-        let found = self.seen.get(self.place(key));
-        found.and_then(|(seen, answer)| (*seen == key).then_some(*answer))
-    }
-
-    pub(crate) fn note(&mut self, of: [u32; 6], answer: i32) {
-        let key = self.key(of);
-        let place = self.place(key);
-        if let Some(entry) = self.seen.get_mut(place) {
-            *entry = (key, answer);
-        }
-    }
-
-    const fn key(&self, [a, b, c, d, e, f]: [u32; 6]) -> Key {
-        [self.generation, a, b, c, d, e, f]
-    }
-
-    fn place(&self, key: Key) -> usize {
+    /// It is noted before it is answered: one wrong answer ends the whole check.
+    pub(crate) fn asked(&mut self, [a, b, c, d, e]: [u32; 5]) -> bool {
+        let key = [self.question, a, b, c, d, e];
         let mix = |hash: u64, part: u32| (hash.rotate_left(5) ^ u64::from(part)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hash = key.into_iter().fold(0, mix);
         // The size is a power of two; the upper bits are the best mixed ones.
-        (hash >> 32) as usize & self.seen.len().wrapping_sub(1)
+        let place = (hash >> 32) as usize & self.seen.len().wrapping_sub(1);
+        let seen = self.seen.get_mut(place);
+        seen.is_some_and(|seen| core::mem::replace(seen, key) == key)
     }
 }

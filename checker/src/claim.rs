@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::Rejected;
-use crate::agree::{Judge, Piece, append, same};
+use crate::agree::{Judge, same, spread};
 use crate::budget::Budget;
 use crate::bytes::Reader;
 use crate::class::Classes;
@@ -54,6 +54,7 @@ pub(crate) fn check(
         region(&mut judge, node, *edge, &body.regions)?;
     }
     let roots = chains(&mut judge, statement, programs, &body)?;
+    let greatest = judge.diagram.greatest();
     for part in &claim.parts {
         let region = defined(&body.regions, part.within)?;
         let (Some(one), Some(other)) = (part.views.first(), part.views.last()) else {
@@ -64,8 +65,8 @@ pub(crate) fn check(
             roots.map_or(&[][..], Vec::as_slice)
         });
         for (&left, &right) in left.iter().zip(right) {
-            let (left, right) = (View::new(left, &one.force), View::new(right, &other.force));
-            relation(&mut judge, &part.relation, region, &left, &right)?;
+            let views = (&View::new(left, &one.force), &View::new(right, &other.force));
+            relation(&mut judge, &part.relation, region, views, &greatest)?;
         }
     }
     Ok(())
@@ -103,19 +104,9 @@ fn body(r: &mut Reader<'_>, statement: &Statement, diagram: &Diagram) -> Result<
 
 /// Whether an edge is what one node of the region says.
 fn region(judge: &mut Judge, node: &Region, edge: Edge, known: &[Edge]) -> Result<(), Rejected> {
-    let otherwise = defined(known, node.otherwise)?;
-    let mut pieces: Vec<Piece> = Vec::new();
-    let mut next = Some(0_u32);
-    for &(first, last, to) in &node.cases {
-        if let (Some(start), Some(before)) = (next, first.checked_sub(1)) {
-            append(&mut pieces, start, before, otherwise);
-        }
-        append(&mut pieces, first, last, defined(known, to)?);
-        next = last.checked_add(1);
-    }
-    if let Some(start) = next {
-        append(&mut pieces, start, u32::MAX, otherwise);
-    }
+    let case = |&(first, last, to): &(u32, u32, u32)| Ok((first, last, defined(known, to)?));
+    let cases = node.cases.iter().map(case).collect::<Result<Vec<_>, _>>()?;
+    let pieces = spread(cases, defined(known, node.otherwise)?);
     match (Field::new(node.word, 0, node.mask, 0), pieces.first()) {
         (Some(field), _) => judge.switch(&field, edge, &pieces),
         (None, Some(piece)) => same(edge, piece.to),
@@ -194,7 +185,7 @@ fn chains(
     Ok(roots)
 }
 
-/// Checks the points of a filter; its function.
+/// Checks the points of a filter. Its function is what the first one claims, if that holds where every run begins.
 fn filter(
     judge: &mut Judge,
     program: &[Insn],
@@ -204,21 +195,13 @@ fn filter(
     let claimed = Claimed {
         program,
         points,
-        shift: machine.shift,
+        machine,
         question,
     };
     claimed.check(judge)?;
-    entry(points)
-}
-
-/// The function of a filter: what its first point claims, if that holds where every run begins.
-fn entry(points: &Points) -> Result<Edge, Rejected> {
     let mut state = UNKNOWN;
-    for register in [A, X] {
-        if let Some(slot) = state.get_mut(register) {
-            *slot = Value::Const(0);
-        }
-    }
+    state[A] = Value::Const(0);
+    state[X] = Value::Const(0);
     match points.iter().next() {
         Some(point) if point.pc == 0 && points.agrees(point, &state) => Ok(point.edge),
         _ => Err(Rejected::wrong("no point stands where the filter begins")),

@@ -35,7 +35,7 @@ struct Node {
 #[derive(Debug)]
 pub(crate) struct Diagram {
     nodes: Vec<Node>,
-    terminals: u32,
+    terminals: usize,
     weighted: bool,
 }
 
@@ -56,9 +56,11 @@ impl Diagram {
             high: 0,
             weight: 0,
         };
+        let nodes = alloc::vec![terminal; classes.max(2)];
+        let terminals = nodes.len();
         let mut diagram = Self {
-            nodes: alloc::vec![terminal; classes.saturating_add(2)],
-            terminals: u32::try_from(classes.saturating_add(2)).unwrap_or(u32::MAX),
+            nodes,
+            terminals,
             weighted,
         };
         for _ in 0..r.count()? {
@@ -82,20 +84,18 @@ impl Diagram {
 
     fn child(&self, r: &mut Reader<'_>, var: u32) -> Result<u32, Rejected> {
         let code = r.nat()?;
-        let back = code.checked_sub(self.terminals).map(|back| back as usize);
-        let place = match back {
+        // Not a terminal by the long way round, so that each child has one spelling.
+        let place = match (code as usize).checked_sub(self.terminals) {
             None => Some(code as usize),
-            // Not a terminal by the long way round, so that each child has one spelling.
-            Some(back) => {
-                let place = self.nodes.len().checked_sub(back.saturating_add(1));
-                place.filter(|&place| place >= self.terminals as usize)
-            }
+            Some(back) => self
+                .nodes
+                .len()
+                .checked_sub(back.saturating_add(1))
+                .filter(|&place| place >= self.terminals),
         };
-        let child = place.and_then(|place| Some((u32::try_from(place).ok()?, self.nodes.get(place)?.var)));
-        match child {
-            Some((child, below)) if var < below => Ok(child),
-            _ => Err(r.unreadable("a node has a child that does not exist or asks for an earlier variable")),
-        }
+        let child = place.filter(|&place| self.nodes.get(place).is_some_and(|node| var < node.var));
+        let child = child.and_then(|place| u32::try_from(place).ok());
+        child.ok_or_else(|| r.unreadable("a node has a child that does not exist or asks for an earlier variable"))
     }
 
     /// A weight or offset, which only weighted diagrams have.
@@ -127,17 +127,14 @@ impl Diagram {
         self.nodes.len()
     }
 
-    /// The terminal of a class.
-    pub(crate) const fn terminal(class: u32) -> Edge {
-        Edge {
-            node: class.saturating_add(2),
-            add: 0,
+    /// For each node the greatest number that is reached from it.
+    pub(crate) fn greatest(&self) -> Vec<i32> {
+        let mut greatest: Vec<i32> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let of = |child: u32| greatest.get(child as usize).copied().unwrap_or(0);
+            greatest.push(of(node.low).max(of(node.high).saturating_add(node.weight)));
         }
-    }
-
-    /// The class whose terminal this is.
-    pub(crate) fn class(&self, edge: Edge) -> Option<u32> {
-        edge.node.checked_sub(2).filter(|_| edge.node < self.terminals)
+        greatest
     }
 
     /// The least variable an edge asks for; 512 if it is a terminal.
@@ -157,6 +154,6 @@ impl Diagram {
     }
 
     pub(crate) const fn is_terminal(var: u32) -> bool {
-        var >= TERMINAL
+        var == TERMINAL
     }
 }

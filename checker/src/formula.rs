@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use crate::Rejected;
 use crate::circuit::{Circuit, FALSE, Literal, TRUE, Word, constant, input, not};
 use crate::format::{Event, Machine, Op, Region, Relation, Statement, View, Way, asked};
-use crate::program::{A, Insn, REGISTERS, X};
-use crate::value::{Alu, Bit, Value};
+use crate::program::{Insn, Meaning, REGISTERS};
+use crate::value::Alu;
 
 /// Clauses that can be satisfied together exactly if a claim is false, numbered from 1.
 ///
@@ -246,8 +246,8 @@ fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, aske
         let Some((here, mut registers)) = arrivals.get_mut(pc).and_then(Option::take) else {
             continue;
         };
-        let effect = effect(c, *insn, pc, &registers, (machine, words));
-        let Effect { condition, ways, .. } = effect;
+        let effect = insn.effect(pc, &registers, &mut Blast { c, machine, words });
+        let condition = effect.test.map(|(op, a, b)| c.compare(op, &a, &b));
         if let Some(value) = effect.returned {
             let value = c.only_if(here, &value);
             outcome.value = c.either(&outcome.value, &value);
@@ -265,7 +265,7 @@ fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, aske
         {
             *slot = value;
         }
-        for (to, when) in ways.into_iter().zip([yes, no]) {
+        for (to, when) in effect.ways.into_iter().zip([yes, no]) {
             let Some(arrival) = to.filter(|_| when != FALSE).map(|to| arrivals.get_mut(to)) else {
                 continue;
             };
@@ -276,61 +276,27 @@ fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, aske
     Ok(outcome)
 }
 
-/// What one instruction does.
-struct Effect {
-    /// Which register gets which value
-    set: Option<(usize, Word)>,
-    /// On what it depends where it leads
-    condition: Option<Literal>,
-    /// Where it leads if the condition holds, and if not or if there is none
-    ways: [Option<usize>; 2],
-    returned: Option<Word>,
+/// Instructions on words of literals.
+struct Blast<'b> {
+    c: &'b mut Circuit,
+    machine: &'b Machine,
+    words: &'b Words,
 }
 
-fn effect(
-    c: &mut Circuit,
-    insn: Insn,
-    pc: usize,
-    registers: &Registers,
-    (machine, words): (&Machine, &Words),
-) -> Effect {
-    let next = Some(pc.saturating_add(1));
-    let get = |register: usize| registers.get(register).copied().unwrap_or(constant(0));
-    let (a, x) = (get(A), get(X));
-    let mut effect = Effect {
-        set: None,
-        condition: None,
-        ways: [None, next],
-        returned: None,
-    };
-    match insn {
-        Insn::Load(register, value) => effect.set = Some((register, loaded(value, words))),
-        Insn::Move(to, from) => effect.set = Some((to, get(from))),
-        Insn::Neg => effect.set = Some((A, c.alu(Alu::Sub, &constant(0), &a, machine.shift))),
-        Insn::Alu(op, k) => {
-            let other = k.map_or(x, constant);
-            effect.set = Some((A, c.alu(op, &a, &other, machine.shift)));
-            match (op, k) {
-                // A division by zero leads out: the filter returns 0, which is what no return adds to.
-                (Alu::Div, None) => effect.condition = Some(c.compare(Op::Eq, &x, &constant(0))),
-                (Alu::Lsh | Alu::Rsh, None) => {
-                    effect.condition = Some(c.compare(Op::Ge, &x, &constant(32)));
-                    effect.ways = [next, next];
-                }
-                _ => {}
-            }
-        }
-        Insn::Jump(target) => effect.ways = [None, Some(target)],
-        Insn::Branch(op, k, [yes, no]) => {
-            effect.condition = Some(c.compare(op, &a, &k.map_or(x, constant)));
-            effect.ways = [Some(yes), Some(no)];
-        }
-        Insn::Return(k) => {
-            effect.returned = Some(k.map_or(a, constant));
-            effect.ways = [None, None];
-        }
+impl Meaning for Blast<'_> {
+    type Value = Word;
+
+    fn constant(&self, k: u32) -> Word {
+        constant(k)
     }
-    effect
+
+    fn word(&self, number: u8) -> Word {
+        self.words.get(usize::from(number)).copied().unwrap_or(constant(0))
+    }
+
+    fn alu(&mut self, op: Alu, a: Word, b: Word) -> Word {
+        self.c.alu(op, &a, &b, self.machine.shift)
+    }
 }
 
 /// Adds a way to get to an instruction.
@@ -343,16 +309,5 @@ fn arrive(c: &mut Circuit, arrival: &mut Option<(Literal, Box<Registers>)>, when
             }
             *sofar = c.or(*sofar, when);
         }
-    }
-}
-
-fn loaded(value: Value, words: &Words) -> Word {
-    match value {
-        Value::Const(k) => constant(k),
-        Value::Unknown => constant(0),
-        Value::Field(field) => match field.bit(0) {
-            Bit::Input { var, .. } => words.get((var / 32) as usize).copied().unwrap_or(constant(0)),
-            Bit::Const(_) => constant(0),
-        },
     }
 }

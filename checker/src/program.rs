@@ -4,13 +4,15 @@ use alloc::vec::Vec;
 
 use crate::Rejected;
 use crate::format::{Machine, Op};
-use crate::value::{Alu, Value};
+use crate::value::Alu;
 
 /// One instruction. Jumps name where they lead, and that exists.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Insn {
-    /// Register := a constant or a word of the input
-    Load(usize, Value),
+    /// Register := constant
+    Const(usize, u32),
+    /// A := word of the input, numbered as in the variable order
+    Word(u8),
     /// First register := second register
     Move(usize, usize),
     /// A := A op the constant, or X if there is none
@@ -22,6 +24,70 @@ pub(crate) enum Insn {
     Branch(Op, Option<u32>, [usize; 2]),
     /// Returns the constant, or A if there is none
     Return(Option<u32>),
+}
+
+/// What one instruction does.
+#[derive(Debug)]
+pub(crate) struct Effect<V> {
+    /// Which register gets which value
+    pub(crate) set: Option<(usize, V)>,
+    /// The comparison that decides where it leads, or whether a shift is by 32 or more
+    pub(crate) test: Option<(Op, V, V)>,
+    /// Where it leads if the comparison holds, and if not or if there is none. A division by zero leads nowhere: the
+    /// filter returns 0
+    pub(crate) ways: [Option<usize>; 2],
+    pub(crate) returned: Option<V>,
+}
+
+/// What registers hold, and how that is computed.
+pub(crate) trait Meaning {
+    type Value: Copy;
+    fn constant(&self, k: u32) -> Self::Value;
+    fn word(&self, number: u8) -> Self::Value;
+    fn alu(&mut self, op: Alu, a: Self::Value, b: Self::Value) -> Self::Value;
+}
+
+impl Insn {
+    pub(crate) fn effect<M: Meaning>(self, pc: usize, held: &[M::Value; REGISTERS], by: &mut M) -> Effect<M::Value> {
+        let next = Some(pc.saturating_add(1));
+        let get = |register: usize| held.get(register).copied().unwrap_or(by.constant(0));
+        let (a, x) = (get(A), get(X));
+        let zero = by.constant(0);
+        let mut effect = Effect {
+            set: None,
+            test: None,
+            ways: [None, next],
+            returned: None,
+        };
+        match self {
+            Self::Const(register, k) => effect.set = Some((register, by.constant(k))),
+            Self::Word(number) => effect.set = Some((A, by.word(number))),
+            Self::Move(to, from) => effect.set = Some((to, get(from))),
+            Self::Neg => effect.set = Some((A, by.alu(Alu::Sub, zero, a))),
+            Self::Alu(op, k) => {
+                let other = k.map_or(x, |k| by.constant(k));
+                effect.set = Some((A, by.alu(op, a, other)));
+                match (op, k) {
+                    (Alu::Div, None) => effect.test = Some((Op::Eq, x, zero)),
+                    (Alu::Lsh | Alu::Rsh, None) => {
+                        effect.test = Some((Op::Ge, x, by.constant(32)));
+                        effect.ways = [next, next];
+                    }
+                    _ => {}
+                }
+            }
+            Self::Jump(target) => effect.ways = [None, Some(target)],
+            Self::Branch(op, k, targets) => {
+                effect.test = Some((op, a, k.map_or(x, |k| by.constant(k))));
+                effect.ways = targets.map(Some);
+            }
+            Self::Return(k) => {
+                effect.returned = Some(k.map_or(a, |k| by.constant(k)));
+                effect.ways = [None, None];
+            }
+        }
+        effect
+    }
 }
 
 /// Number of a register among all eighteen; scratch cells follow.
@@ -40,17 +106,19 @@ pub(crate) fn decode(bytes: &[u8], length: u32, machine: &Machine) -> Result<Vec
     if !rest.is_empty() || insns.len() != length as usize {
         return Err(Rejected::wrong("a filter is not as long as the proof says"));
     }
-    let each = insns.iter().enumerate();
-    each.map(|(pc, insn)| {
-        let refused = || Rejected::wrong("the kernel does not install this instruction").near(pc);
-        one(*insn, pc, insns.len(), machine).ok_or_else(refused)
-    })
-    .collect()
+    let mut program = Vec::with_capacity(insns.len());
+    for (pc, insn) in insns.iter().enumerate() {
+        let Some(decoded) = one(*insn, pc, insns.len(), machine.big_endian) else {
+            return Err(Rejected::wrong("the kernel does not install this instruction").near(pc));
+        };
+        program.push(decoded);
+    }
+    Ok(program)
 }
 
-fn one(insn: [u8; 8], pc: usize, len: usize, machine: &Machine) -> Option<Insn> {
+fn one(insn: [u8; 8], pc: usize, len: usize, big_endian: bool) -> Option<Insn> {
     let [c0, c1, jt, jf, k @ ..] = insn;
-    let (code, k) = if machine.big_endian {
+    let (code, k) = if big_endian {
         (u16::from_be_bytes([c0, c1]), u32::from_be_bytes(k))
     } else {
         (u16::from_le_bytes([c0, c1]), u32::from_le_bytes(k))
@@ -61,12 +129,12 @@ fn one(insn: [u8; 8], pc: usize, len: usize, machine: &Machine) -> Option<Insn> 
         (target < len).then_some(target)
     };
     Some(match code {
-        0x00 => Insn::Load(A, Value::Const(k)),
-        0x01 => Insn::Load(X, Value::Const(k)),
-        0x20 => Insn::Load(A, Value::word(word(k, machine.big_endian)?)),
+        0x00 => Insn::Const(A, k),
+        0x01 => Insn::Const(X, k),
+        0x20 => Insn::Word(word(k, big_endian)?),
         // BPF_LEN: the size of the record.
-        0x80 => Insn::Load(A, Value::Const(64)),
-        0x81 => Insn::Load(X, Value::Const(64)),
+        0x80 => Insn::Const(A, 64),
+        0x81 => Insn::Const(X, 64),
         0x60 => Insn::Move(A, cell()?),
         0x61 => Insn::Move(X, cell()?),
         0x02 => Insn::Move(cell()?, A),
@@ -84,8 +152,11 @@ fn one(insn: [u8; 8], pc: usize, len: usize, machine: &Machine) -> Option<Insn> 
                 0x30 => Op::Ge,
                 _ => Op::Set,
             };
-            let constant = (code & 8 == 0).then_some(k);
-            Insn::Branch(op, constant, [target(u32::from(jt))?, target(u32::from(jf))?])
+            Insn::Branch(
+                op,
+                (code & 8 == 0).then_some(k),
+                [target(u32::from(jt))?, target(u32::from(jf))?],
+            )
         }
         _ => arithmetic(code, k)?,
     })

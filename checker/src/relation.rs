@@ -41,81 +41,43 @@ impl View {
     }
 }
 
-/// Checks that the relation holds wherever the region does.
+/// Checks that the relation holds wherever the region does. `greatest` is that of each node.
 pub(crate) fn check(
     judge: &mut Judge,
     relation: &Relation,
     region: Edge,
-    left: &View,
-    right: &View,
+    (left, right): (&View, &View),
+    greatest: &[i32],
 ) -> Result<(), Rejected> {
     judge.budget.begin();
-    if let Relation::Cost(bound) = *relation {
-        let most = greatest(judge, left, region, left.root)?;
-        let most = most.map_or(0, |most| i64::from(most).saturating_add(i64::from(left.root.add)));
-        return confirm(
-            most <= i64::from(bound),
-            "the filters may execute more instructions than claimed",
-        );
-    }
-    let mut walk = Walk {
+    let walk = Walk {
         relation,
         left,
         right,
+        greatest,
         reflexive: left.force == right.force && judge.classes.reflexive(relation),
     };
     walk.holds(judge, region, left.root, right.root)
-}
-
-fn confirm(holds: bool, what: &'static str) -> Result<(), Rejected> {
-    if holds { Ok(()) } else { Err(Rejected::wrong(what)) }
-}
-
-/// The greatest number of a function within a region, without what is added at its edge; nothing if the region is empty.
-fn greatest(judge: &mut Judge, view: &View, region: Edge, edge: Edge) -> Result<Option<i32>, Rejected> {
-    const NOTHING: i32 = i32::MIN;
-    let bare = Edge { add: 0, ..edge };
-    let resolved = view.resolve(judge, bare)?;
-    let question = [region.node, edge.node, 0, 0, 0, 0];
-    if region == NO {
-        return Ok(None);
-    }
-    if let Some(most) = judge.budget.recall(question) {
-        return Ok((most != NOTHING).then_some(most));
-    }
-    let top = judge.diagram.var(region).min(judge.diagram.var(resolved));
-    if Diagram::is_terminal(top) {
-        confirm(
-            region == YES && resolved.node == YES.node,
-            "the region or the count ends nowhere",
-        )?;
-        return Ok(Some(resolved.add));
-    }
-    let regions = judge.diagram.split(region, top);
-    let edges = judge.diagram.split(resolved, top);
-    let mut most = None;
-    for (region, edge) in regions.into_iter().zip(edges) {
-        let found = greatest(judge, view, region, edge)?;
-        most = most.max(found.map(|found| found.saturating_add(edge.add)));
-    }
-    judge.budget.note(question, most.unwrap_or(NOTHING));
-    Ok(most)
 }
 
 struct Walk<'w> {
     relation: &'w Relation,
     left: &'w View,
     right: &'w View,
+    greatest: &'w [i32],
     /// Whether the relation holds where both sides are the same function
     reflexive: bool,
 }
 
 impl Walk<'_> {
-    fn holds(&mut self, judge: &mut Judge, region: Edge, left: Edge, right: Edge) -> Result<(), Rejected> {
+    fn holds(&self, judge: &mut Judge, region: Edge, left: Edge, right: Edge) -> Result<(), Rejected> {
+        if region == NO || self.bounded(left) {
+            return Ok(());
+        }
         let left = self.left.resolve(judge, left)?;
         let right = self.right.resolve(judge, right)?;
-        let settled = region == NO || (self.reflexive && left == right);
-        if settled || judge.budget.asked([region.node, left.node, right.node, 0, 0, 0]) {
+        let question = [region.node, left.node, right.node, left.add.cast_unsigned(), 0];
+        if self.reflexive && left == right || judge.budget.asked(question) {
             return Ok(());
         }
         let edges = [region, left, right];
@@ -129,16 +91,27 @@ impl Walk<'_> {
         self.holds(judge, g1, l1, r1)
     }
 
+    /// Whether this is a count that stays within its bound everywhere.
+    fn bounded(&self, edge: Edge) -> bool {
+        let greatest = self
+            .greatest
+            .get(edge.node as usize)
+            .map(|most| most.saturating_add(edge.add));
+        matches!((self.relation, greatest), (Relation::Cost(bound), Some(most)) if i64::from(most) <= i64::from(*bound))
+    }
+
     fn outcome(&self, judge: &Judge, region: Edge, left: Edge, right: Edge) -> Result<(), Rejected> {
-        let holds = if matches!(self.relation, Relation::Never(_)) {
-            left == NO
-        } else {
-            let classes = judge.diagram.class(left).zip(judge.diagram.class(right));
-            classes.is_some_and(|(left, right)| judge.classes.relate(self.relation, left, right))
+        let holds = match self.relation {
+            Relation::Cost(_) => false,
+            Relation::Never(_) => left == NO,
+            _ => judge.classes.relate(self.relation, left, right),
         };
-        confirm(
-            region == YES && holds,
-            "what is claimed does not hold, or the classes do not tell",
-        )
+        if region == YES && holds {
+            Ok(())
+        } else {
+            Err(Rejected::wrong(
+                "what is claimed does not hold, or the classes do not tell",
+            ))
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! Symbolic execution from a point to what follows it. `docs/PROOFS.md` section 5.
 
+use core::ops::ControlFlow::{self, Break, Continue};
+
 use crate::Rejected;
 use crate::agree::{Judge, same};
-use crate::diagram::{Diagram, Edge, NO, YES};
-use crate::format::{Op, Shift, Way};
+use crate::diagram::{Edge, NO, YES};
+use crate::format::{Machine, Shift, Way};
 use crate::points::{Point, Points, State};
-use crate::program::{A, Insn, X};
+use crate::program::{Insn, Meaning};
 use crate::switch::Switch;
-use crate::value::{Alu, Field, Test, Value};
+use crate::value::{Alu, Field, Value, comparison};
 
 /// What a diagram says about a run of a filter.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +27,7 @@ pub(crate) enum Question<'q> {
 pub(crate) struct Claimed<'c> {
     pub(crate) program: &'c [Insn],
     pub(crate) points: &'c Points,
-    pub(crate) shift: Shift,
+    pub(crate) machine: &'c Machine,
     pub(crate) question: Question<'c>,
 }
 
@@ -45,30 +47,39 @@ pub(crate) enum Stop {
     Exit(Edge),
     /// The filter returns a field of the input
     Return(Field),
-    /// It depends on the input
-    Branch(Test, [Next; 2]),
+    /// It depends on whether a field lies in a range; what follows if it does and if not
+    Test(Field, (u32, u32), [Next; 2]),
 }
 
-/// What follows a branch.
+/// What follows a test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next {
     Pc(usize),
     Exit(Edge),
 }
 
-/// Whether a decided branch happened.
-enum Flow {
-    Stop(Stop),
-    Go(usize),
+impl Meaning for Shift {
+    type Value = Value;
+
+    fn constant(&self, k: u32) -> Value {
+        Value::Const(k)
+    }
+
+    fn word(&self, number: u8) -> Value {
+        Value::word(number)
+    }
+
+    fn alu(&mut self, op: Alu, a: Value, b: Value) -> Value {
+        a.alu(op, b, *self)
+    }
 }
 
 impl Claimed<'_> {
     /// Checks every point.
     pub(crate) fn check(&self, judge: &mut Judge) -> Result<(), Rejected> {
         let mut switch = Switch::default();
-        self.points
-            .iter()
-            .try_for_each(|point| self.point(point, judge, &mut switch).map_err(|e| e.near(point.pc)))
+        let mut points = self.points.iter();
+        points.try_for_each(|point| self.point(point, judge, &mut switch).map_err(|e| e.near(point.pc)))
     }
 
     fn point(&self, point: &Point, judge: &mut Judge, switch: &mut Switch) -> Result<(), Rejected> {
@@ -79,91 +90,136 @@ impl Claimed<'_> {
         };
         match self.advance(&mut run, judge)? {
             Stop::Exit(edge) => same(point.edge, edge),
-            Stop::Return(field) => judge.returned(&field, point.edge),
-            Stop::Branch(test, nexts) => {
-                let [yes, no] = nexts.map(|next| self.settle(&run, next, judge));
-                if let (Stop::Exit(yes), Stop::Exit(no)) = (yes?, no?) {
-                    return judge.test(&test, point.edge, yes, no);
-                }
-                switch.collect(self, judge, run, (test, nexts))?;
-                judge.switch(&test.field, point.edge, &switch.pieces)
+            Stop::Return(field) => {
+                let results = core::mem::take(&mut judge.classes.results);
+                let right = judge.switch(&field, point.edge, &results);
+                judge.classes.results = results;
+                right
+            }
+            Stop::Test(field, yes, nexts) => {
+                switch.collect(self, judge, (run, field, yes, nexts))?;
+                judge.switch(&field, point.edge, &switch.pieces)
             }
         }
     }
 
-    /// What follows a branch, as far as it is straight.
-    pub(crate) fn settle(&self, run: &Run, next: Next, judge: &mut Judge) -> Result<Stop, Rejected> {
-        self.follow(&mut { *run }, next, judge)
-    }
-
+    /// Where a run goes on from here: to an exit at once, or by executing.
     pub(crate) fn follow(&self, run: &mut Run, next: Next, judge: &mut Judge) -> Result<Stop, Rejected> {
-        match next {
-            Next::Exit(edge) => Ok(Stop::Exit(edge)),
-            Next::Pc(pc) => {
+        match self.exit(run, next, judge)? {
+            Ok(edge) => Ok(Stop::Exit(edge)),
+            Err(pc) => {
                 run.pc = pc;
-                match self.points.find(pc, &run.state, &mut judge.budget)? {
-                    Some(edge) => Ok(Stop::Exit(edge.plus(self.spent(run)))),
-                    None => self.advance(run, judge),
-                }
+                self.advance(run, judge)
             }
         }
     }
 
-    /// Executes at least one instruction, and on to a point, a return or a branch that depends on the input.
+    /// The exit that follows at once, or the instruction where a run goes on.
+    pub(crate) fn exit(&self, run: &Run, next: Next, judge: &mut Judge) -> Result<Result<Edge, usize>, Rejected> {
+        let pc = match next {
+            Next::Pc(pc) => pc,
+            Next::Exit(edge) => return Ok(Ok(edge)),
+        };
+        if let Some(edge) = self.points.find(pc, &run.state, &mut judge.budget)? {
+            let spent = if matches!(self.question, Question::Cost) {
+                run.executed
+            } else {
+                0
+            };
+            return Ok(Ok(edge.plus(spent)));
+        }
+        match self.program.get(pc) {
+            Some(Insn::Return(Some(k))) if !self.asked(pc, Way::Reached) => {
+                let executed = run.executed.saturating_add(1);
+                self.returned(*k, executed, judge).map(Ok).map_err(|e| e.near(pc))
+            }
+            _ => Ok(Err(pc)),
+        }
+    }
+
+    /// Executes at least one instruction, and on to an exit, a return or a test of the input.
     fn advance(&self, run: &mut Run, judge: &mut Judge) -> Result<Stop, Rejected> {
         loop {
             judge.budget.step()?;
-            if self.asked(run.pc, Way::Reached) {
-                return Ok(Stop::Exit(YES));
-            }
-            run.executed = run.executed.saturating_add(1);
-            match self.execute(run, judge)? {
-                Flow::Stop(stop) => return Ok(stop),
-                Flow::Go(pc) => run.pc = pc,
-            }
-            if let Some(edge) = self.points.find(run.pc, &run.state, &mut judge.budget)? {
-                return Ok(Stop::Exit(edge.plus(self.spent(run))));
+            match self.execute(run, judge).map_err(|e| e.near(run.pc))? {
+                Continue(next) => match self.exit(run, next, judge)? {
+                    Ok(edge) => return Ok(Stop::Exit(edge)),
+                    Err(pc) => run.pc = pc,
+                },
+                Break(stop) => return Ok(stop),
             }
         }
     }
 
-    /// What a run has cost so far, if that is the question.
-    const fn spent(&self, run: &Run) -> i32 {
-        match self.question {
-            Question::Cost => run.executed,
-            Question::Value | Question::Never(..) => 0,
-        }
-    }
-
-    fn execute(&self, run: &mut Run, judge: &Judge) -> Result<Flow, Rejected> {
+    /// Executes one instruction.
+    fn execute(&self, run: &mut Run, judge: &Judge) -> Result<ControlFlow<Stop, Next>, Rejected> {
         let pc = run.pc;
-        let next = pc.saturating_add(1);
-        let Some(&insn) = self.program.get(pc) else {
-            return Err(Rejected::wrong("the filter runs over its end").near(pc));
-        };
-        let (a, x) = (run.get(A), run.get(X));
-        match insn {
-            Insn::Load(register, value) => run.set(register, value),
-            Insn::Move(to, from) => run.set(to, run.get(from)),
-            Insn::Neg => run.set(A, Value::Const(0).alu(Alu::Sub, a, self.shift)),
-            Insn::Jump(target) => return Ok(Flow::Go(target)),
-            Insn::Return(k) => return self.returned(run, k.map_or(a, Value::Const), judge).map(Flow::Stop),
-            Insn::Alu(Alu::Div, None) => return self.divide(run, judge),
-            Insn::Alu(op, k) => {
-                run.set(A, a.alu(op, k.map_or(x, Value::Const), self.shift));
-                if k.is_none()
-                    && matches!(op, Alu::Lsh | Alu::Rsh)
-                    && [Way::Yes, Way::No].iter().any(|way| self.asked(pc, *way))
-                {
-                    return self.branch(pc, Op::Ge, x, Value::Const(32), [Next::Pc(next); 2]);
-                }
+        if self.asked(pc, Way::Reached) {
+            return Ok(Break(Stop::Exit(YES)));
+        }
+        let over = || Rejected::wrong("the filter runs over its end");
+        let insn = self.program.get(pc).ok_or_else(over)?;
+        let effect = insn.effect(pc, &run.state, &mut { self.machine.shift });
+        run.executed = run.executed.saturating_add(1);
+        match effect.returned {
+            None => {}
+            Some(Value::Field(field)) if matches!(self.question, Question::Value) => {
+                return Ok(Break(Stop::Return(field)));
             }
-            Insn::Branch(op, k, [yes, no]) => {
-                let k = k.map_or(x, Value::Const);
-                return self.branch(pc, op, a, k, [Next::Pc(yes), Next::Pc(no)]);
+            Some(Value::Unknown) if matches!(self.question, Question::Value) => {
+                return Err(Rejected::unsupported(
+                    "what is returned is neither a constant nor bits of one word",
+                ));
+            }
+            Some(Value::Const(k)) => {
+                return self
+                    .returned(k, run.executed, judge)
+                    .map(|edge| Break(Stop::Exit(edge)));
+            }
+            Some(_) => {
+                return self
+                    .returned(0, run.executed, judge)
+                    .map(|edge| Break(Stop::Exit(edge)));
             }
         }
-        Ok(Flow::Go(next))
+        if let Some((register, value)) = effect.set
+            && let Some(slot) = run.state.get_mut(register)
+        {
+            *slot = value;
+        }
+        let next = |held: bool| {
+            let (way, to) = if held {
+                (Way::Yes, effect.ways[0])
+            } else {
+                (Way::No, effect.ways[1])
+            };
+            match to {
+                _ if effect.test.is_some() && self.asked(pc, way) => Ok(Next::Exit(YES)),
+                Some(to) => Ok(Next::Pc(to)),
+                None => self.returned(0, run.executed, judge).map(Next::Exit),
+            }
+        };
+        let Some((op, a, b)) = effect.test else {
+            return next(false).map(Continue);
+        };
+        let (value, yes) = comparison(op, a, b);
+        let decided = match value {
+            Value::Const(k) => Some(yes.0 <= k && k <= yes.1),
+            _ if yes.0 > yes.1 && value != Value::Unknown => Some(false),
+            _ if yes == (0, u32::MAX) => Some(true),
+            // Both ways lead to the same place, and nobody asks which is gone.
+            _ if effect.ways[0] == effect.ways[1] && !self.asked(pc, Way::Yes) && !self.asked(pc, Way::No) => {
+                Some(true)
+            }
+            _ => None,
+        };
+        match (decided, value) {
+            (Some(held), _) => next(held).map(Continue),
+            (None, Value::Field(field)) => Ok(Break(Stop::Test(field, yes, [next(true)?, next(false)?]))),
+            _ => Err(Rejected::unsupported(
+                "what is compared is not bits of one word and a constant",
+            )),
+        }
     }
 
     /// Whether the question is whether this instruction goes this way.
@@ -171,85 +227,11 @@ impl Claimed<'_> {
         matches!(self.question, Question::Never(asked) if asked.get(pc).is_some_and(|ways| ways & way.bit() != 0))
     }
 
-    fn returned(&self, run: &Run, value: Value, judge: &Judge) -> Result<Stop, Rejected> {
-        match (self.question, value) {
-            (Question::Never(..), _) => Ok(Stop::Exit(NO)),
-            (Question::Cost, _) => Ok(Stop::Exit(YES.plus(run.executed))),
-            (Question::Value, Value::Const(k)) => match judge.classes.of(k, k) {
-                Some(class) => Ok(Stop::Exit(Diagram::terminal(class))),
-                None => Err(Rejected::wrong("a value is returned that is in no class").near(run.pc)),
-            },
-            (Question::Value, Value::Field(field)) => Ok(Stop::Return(field)),
-            (Question::Value, Value::Unknown) => Err(unsupported(
-                "what is returned is neither a constant nor bits of one word",
-                run.pc,
-            )),
-        }
-    }
-
-    /// `div x`: a filter that divides by zero returns 0.
-    fn divide(&self, run: &mut Run, judge: &Judge) -> Result<Flow, Rejected> {
-        let (a, x) = (run.get(A), run.get(X));
-        if let Value::Const(1..) = x
-            && !self.asked(run.pc, Way::No)
-        {
-            run.set(A, a.alu(Alu::Div, x, self.shift));
-            return Ok(Flow::Go(run.pc.saturating_add(1)));
-        }
-        let Stop::Exit(edge) = self.returned(run, Value::Const(0), judge)? else {
-            return Err(Rejected::wrong("a constant is no constant"));
-        };
-        let next = Next::Pc(run.pc.saturating_add(1));
-        let flow = self.branch(run.pc, Op::Eq, x, Value::Const(0), [Next::Exit(edge), next]);
-        run.set(A, a.alu(Alu::Div, x, self.shift));
-        flow
-    }
-
-    /// Goes one way, or stops where the input decides.
-    fn branch(&self, pc: usize, op: Op, a: Value, b: Value, mut nexts: [Next; 2]) -> Result<Flow, Rejected> {
-        for (next, way) in nexts.iter_mut().zip([Way::Yes, Way::No]) {
-            if self.asked(pc, way) {
-                *next = Next::Exit(YES);
-            }
-        }
-        let [yes, no] = nexts;
-        if let (Next::Pc(one), Next::Pc(other)) = (yes, no)
-            && one == other
-        {
-            return Ok(Flow::Go(one));
-        }
-        let test = match (a, b) {
-            (Value::Const(a), Value::Const(b)) => {
-                return Ok(match if op.holds(a, b) { yes } else { no } {
-                    Next::Pc(pc) => Flow::Go(pc),
-                    Next::Exit(edge) => Flow::Stop(Stop::Exit(edge)),
-                });
-            }
-            (Value::Field(field), Value::Const(k)) => Test::new(field, op, k),
-            (Value::Const(k), Value::Field(field)) => Test::mirrored(field, op, k),
-            _ => {
-                return Err(unsupported(
-                    "what is compared is not bits of one word and a constant",
-                    pc,
-                ));
-            }
-        };
-        Ok(Flow::Stop(Stop::Branch(test, nexts)))
-    }
-}
-
-fn unsupported(what: &'static str, pc: usize) -> Rejected {
-    Rejected::unsupported(what).near(pc)
-}
-
-impl Run {
-    fn get(&self, register: usize) -> Value {
-        self.state.get(register).copied().unwrap_or(Value::Unknown)
-    }
-
-    fn set(&mut self, register: usize, value: Value) {
-        if let Some(slot) = self.state.get_mut(register) {
-            *slot = value;
+    fn returned(&self, k: u32, executed: i32, judge: &Judge) -> Result<Edge, Rejected> {
+        match self.question {
+            Question::Never(_) => Ok(NO),
+            Question::Cost => Ok(YES.plus(executed)),
+            Question::Value => judge.classes.of(k),
         }
     }
 }

@@ -90,16 +90,6 @@ impl Field {
         let place = 31_u32.checked_sub(index)?;
         (self.mask >> place & 1 == 1).then_some(index)
     }
-
-    /// Least and greatest value when the bits before number `index` are those of `value`.
-    pub(crate) const fn span(&self, value: u32, index: u32) -> (u32, u32) {
-        let open = match u32::MAX.checked_shr(index) {
-            Some(open) => open,
-            None => 0,
-        };
-        let least = (value & !open) | (self.flip & !self.mask & open);
-        (least, least | (self.mask & open))
-    }
 }
 
 impl Value {
@@ -184,77 +174,18 @@ fn compute(op: Alu, a: u32, b: u32, shift: Shift) -> u32 {
     }
 }
 
-/// `field op k`, or the opposite.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Test {
-    pub(crate) field: Field,
-    pub(crate) op: Op,
-    pub(crate) k: u32,
-    pub(crate) negated: bool,
-}
-
-/// What reading one more bit of its field does to a test that is still open.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    Decided(bool),
-    Open,
-    /// What each value of an input bit leads to; `None` leaves the test open
-    Split {
-        var: u32,
-        outcome: [Option<bool>; 2],
-    },
-}
-
-impl Test {
-    /// `field op k`.
-    pub(crate) const fn new(field: Field, op: Op, k: u32) -> Self {
-        let negated = false;
-        Self { field, op, k, negated }
-    }
-
-    /// `k op field`.
-    pub(crate) const fn mirrored(field: Field, op: Op, k: u32) -> Self {
-        let (op, negated) = match op {
-            Op::Eq | Op::Set => (op, false),
-            Op::Gt => (Op::Ge, true),
-            Op::Ge => (Op::Gt, true),
-        };
-        Self { field, op, k, negated }
-    }
-
-    /// Reads bit number `index`, where all bits before it left the test open.
-    pub(crate) fn step(&self, index: u32) -> Step {
-        if index >= 32 {
-            let all_read = matches!(self.op, Op::Eq | Op::Ge);
-            return Step::Decided(all_read != self.negated);
-        }
-        match self.field.bit(index) {
-            Bit::Const(bit) => self.outcome(index, bit).map_or(Step::Open, Step::Decided),
-            Bit::Input { var, flip } => Step::Split {
-                var,
-                outcome: [self.outcome(index, flip), self.outcome(index, !flip)],
-            },
-        }
-    }
-
-    fn outcome(&self, index: u32, bit: bool) -> Option<bool> {
-        let k = self.k >> 31_u32.saturating_sub(index) & 1 == 1;
-        let holds = match self.op {
-            Op::Eq => (bit != k).then_some(false),
-            Op::Gt | Op::Ge => (bit != k).then_some(bit),
-            Op::Set => (bit && k).then_some(true),
-        };
-        holds.map(|holds| holds != self.negated)
-    }
-}
-
-impl Op {
-    pub(crate) const fn holds(self, a: u32, b: u32) -> bool {
-        match self {
-            Self::Eq => a == b,
-            Self::Gt => a > b,
-            Self::Ge => a >= b,
-            Self::Set => a & b != 0,
-        }
+/// `a op b` as the question whether a value lies in a range: from 1 to 0 if it never does.
+///
+/// Of a value that is not known nothing is known.
+pub(crate) fn comparison(op: Op, a: Value, b: Value) -> (Value, (u32, u32)) {
+    const NEVER: (u32, u32) = (1, 0);
+    match (op, a, b) {
+        (Op::Eq, value, Value::Const(k)) | (Op::Eq, Value::Const(k), value) => (value, (k, k)),
+        (Op::Gt, value, Value::Const(k)) => (value, k.checked_add(1).map_or(NEVER, |next| (next, u32::MAX))),
+        (Op::Ge, value, Value::Const(k)) => (value, (k, u32::MAX)),
+        (Op::Gt, Value::Const(k), value) => (value, k.checked_sub(1).map_or(NEVER, |before| (0, before))),
+        (Op::Ge, Value::Const(k), value) => (value, (0, k)),
+        (Op::Set, ..) => (a.alu(Alu::And, b, Shift::Masked), (1, u32::MAX)),
+        _ => (Value::Unknown, NEVER),
     }
 }

@@ -11,7 +11,7 @@
 
 mod producer;
 
-use callproof_checker::{Kind, Statement, check};
+use callproof_checker::{Claim, Kind, Relation, Statement, Way, check};
 use callproof_vm::Insn;
 use producer::diagram::{Edge, NODES, Table};
 use producer::generate::{self, Dice, Domain};
@@ -141,7 +141,7 @@ fn same_functions(case: &Case, spoilt: &Proof) -> bool {
 #[test]
 fn a_spoilt_diagram_is_refused_or_states_the_same() {
     let (mut refused, mut harmless) = (0, 0);
-    for (seed, case) in accepted(0..90, 2_000) {
+    for (seed, case) in accepted(0..20, 2_000) {
         let mut spoil = |what: &dyn Fn(&mut Proof)| {
             let mut spoilt = case.proof.clone();
             what(&mut spoilt);
@@ -179,7 +179,7 @@ fn a_spoilt_diagram_is_refused_or_states_the_same() {
         }
     }
     println!("{refused} refused, {harmless} harmless");
-    assert!(refused > 1_000);
+    assert!(refused > 400);
 }
 
 #[test]
@@ -215,8 +215,10 @@ fn classes_that_do_not_hold_the_returns_are_refused() {
                     case.domain
                         .inputs()
                         .iter()
-                        .any(|x| spoilt.table.eval(edge, x).id == n as u32 + 2)
+                        .any(|x| spoilt.table.eval(edge, x).id == n as u32)
                 };
+                // Regions end at the same terminals, which are no classes there.
+                spoilt.regions.clear();
                 assert!(!edges(&spoilt).into_iter().any(reached), "seed {seed}");
                 unused += 1;
             } else {
@@ -279,6 +281,79 @@ fn a_right_proof_does_not_show_a_wrong_claim() {
     }
     println!("{refused} refused, {accepted_too} true");
     assert!(refused > 300 && accepted_too > 100);
+}
+
+/// The claim changed in one place.
+fn bent(claim: &Claim, dice: &mut Dice) -> Claim {
+    let mut claim = claim.clone();
+    let part = dice.roll(claim.parts.len());
+    if dice.roll(4) == 0 && !claim.region.is_empty() {
+        let at = dice.roll(claim.region.len());
+        let node = &mut claim.region[at];
+        let case = dice.roll(node.cases.len().max(1));
+        match (node.cases.get_mut(case), dice.roll(4)) {
+            (Some(case), 0) => case.0 = case.0.saturating_sub(1),
+            (Some(case), 1) => case.2 = u32::from(case.2 == 0),
+            (_, 2) => node.otherwise = u32::from(node.otherwise == 0),
+            _ => node.mask ^= dice.pick(&[1, 2, 0x8000_0000]),
+        }
+        return claim;
+    }
+    if claim.parts.len() > 1 && dice.roll(4) == 0 {
+        claim.parts.remove(part);
+        return claim;
+    }
+    let part = &mut claim.parts[part];
+    let view = dice.roll(part.views.len());
+    match (part.views[view].force.first_mut(), dice.roll(4)) {
+        (Some(force), 0) => force.2 ^= force.1,
+        (Some(_), 1) => part.views[view].force.clear(),
+        (None, 0) => part.views[view].force.push((1, 1, dice.roll(2) as u32)),
+        (None, 1) => part.within = 1,
+        _ => match &mut part.relation {
+            Relation::Within(set) | Relation::Implies(set) => {
+                set.pop();
+            }
+            Relation::Equal => part.relation = Relation::SameAction,
+            Relation::SameAction => part.relation = Relation::Equal,
+            Relation::Refines => part.views.swap(0, 1),
+            Relation::Cost(bound) => *bound = bound.saturating_sub(1),
+            Relation::Never(events) => {
+                let at = dice.roll(events.len());
+                match dice.roll(3) {
+                    0 => events[at].pc = events[at].pc.saturating_sub(1),
+                    1 => events[at].way = dice.pick(&[Way::Reached, Way::Yes, Way::No]),
+                    _ => drop(events.remove(at)),
+                }
+            }
+        },
+    }
+    claim
+}
+
+#[test]
+fn a_claim_that_is_changed_a_little_is_true_or_refused() {
+    let (mut refused, mut true_too) = (0, 0);
+    for (seed, case) in accepted(2_000..2_090, 4_000) {
+        let mut dice = Dice(seed ^ 0x77);
+        let mut known = vec![];
+        for _ in 0..100 {
+            let mut other = case.proof.clone();
+            other.statement.claim = bent(&case.proof.statement.claim, &mut dice);
+            if let Ok(statement) = case.check(&other.write()) {
+                assert_eq!(statement, other.statement, "seed {seed}");
+                if !known.contains(&statement) {
+                    assert!(case.is_true(&statement), "seed {seed}: {statement:?}");
+                    known.push(statement);
+                }
+                true_too += 1;
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    println!("{refused} refused, {true_too} true");
+    assert!(refused > 500 && true_too > 500);
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn smallest() -> Vec<u8> {
     file.extend([0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]); // within 0..=0xffffffff
     file.extend([1, 0, 0, 0, 0xff, 0x7f]); // one class: 0x7fff0000
     file.extend([0]); // no nodes
-    file.extend([1, 0, 0, 2]); // one point: pc 0, nothing live, the class
+    file.extend([1, 0, 0, 0]); // one point: pc 0, nothing live, the class
     file
 }
 
@@ -100,7 +100,7 @@ fn joining(points: u8) -> (Vec<u8>, Vec<u8>) {
     file.truncate(file.len() - 4);
     file.push(points);
     for _ in 0..points {
-        file.extend([0, 0, 2]);
+        file.extend([0, 0, 0]);
     }
     let length = [length & 0x7f | 0x80, length >> 7].map(|part| u8::try_from(part).unwrap());
     file.splice(11..12, length);

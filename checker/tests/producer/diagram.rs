@@ -49,7 +49,7 @@ pub(crate) const fn terminal(number: u32) -> u32 {
 pub(crate) const fn constant_edge(class: usize) -> Edge {
     Edge {
         add: 0,
-        id: class as u32 + 2,
+        id: class as u32,
     }
 }
 

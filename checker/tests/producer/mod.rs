@@ -143,7 +143,7 @@ fn combine(older: Edge, newer: Edge, classes: &[Set], machine: &Machine) -> Edge
             ..older
         };
     }
-    let value = |edge: Edge| classes[edge.id as usize - 2][0].0;
+    let value = |edge: Edge| classes[edge.id as usize][0].0;
     let value = truth::combine(&[value(older), value(newer)], machine);
     constant_edge(truth::class(value, classes, machine).unwrap())
 }

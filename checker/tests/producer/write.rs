@@ -134,7 +134,7 @@ impl Proof {
             }
         }
         let weighted = matches!(statement.claim.parts[0].relation, Relation::Cost(_));
-        let terminals = self.classes.len() as u32 + 2;
+        let terminals = self.classes.len().max(2) as u32;
         let ids = self.nodes(&mut out, terminals, weighted);
         let id = |id: u32| if id < NODES { id } else { ids[&id] };
         self.regions.iter().for_each(|&node| nat(&mut out, id(node)));

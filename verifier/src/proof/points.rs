@@ -83,6 +83,10 @@ impl<'s> Filter<'s> {
 
     /// What the filter returns, from each point on.
     pub(super) fn values(&self, arena: &mut Arena, kernel: Kernel) -> Result<Built<Ref>, Unprovable> {
+        let exprs = &self.graph.symbols().exprs;
+        if returns(&self.graph).any(|(_, value)| stated(value, exprs, self.endian).is_none()) {
+            return Err(Unprovable::Unsupported("a filter returns what is not bits of one word"));
+        }
         let plan = self.plan()?;
         let build = whole_build(arena, &plan, View::Value, kernel)?;
         let constants = returns(&self.graph).filter_map(|(_, value)| match value {
@@ -111,12 +115,20 @@ impl<'s> Filter<'s> {
 
     /// Whether any of this happens, from each point on: ways at instructions.
     pub(super) fn never(&self, arena: &mut Arena, asked: &[(usize, Way)]) -> Result<Built<Ref>, Unprovable> {
-        let shifts = |&(pc, way): &(usize, Way)| {
-            let op = self.program.get(pc).and_then(|insn| insn.op());
-            way != Way::Reached && matches!(op, Some(Op::Alu(Alu::Lsh | Alu::Rsh, Src::X)))
+        // The graph has no test where both ways lead to the same place.
+        let untested = |&(pc, way): &(usize, Way)| {
+            let insn = self.program.get(pc).copied().unwrap_or_default();
+            let together = match insn.op() {
+                Some(Op::Alu(Alu::Lsh | Alu::Rsh, Src::X)) => true,
+                Some(Op::Jump(..)) => insn.jt == insn.jf,
+                _ => false,
+            };
+            way != Way::Reached && together
         };
-        if asked.iter().any(shifts) {
-            return Err(Unprovable::Unsupported("claims about shifts by X are not written yet"));
+        if asked.iter().any(untested) {
+            return Err(Unprovable::Unsupported(
+                "which way is gone where both lead to the same place is not written yet",
+            ));
         }
         let asked: HashSet<_> = asked.iter().copied().collect();
         let mut happens = Happens::new(self, &asked);

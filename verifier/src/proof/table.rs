@@ -68,7 +68,7 @@ impl Table {
         let classes = core::mem::take(&mut self.classes);
         let class = |leaf: u32| {
             let place = classes.binary_search(&leaf).unwrap_or(0);
-            u32::try_from(place).unwrap_or(0).saturating_add(2)
+            u32::try_from(place).unwrap_or(0)
         };
         let number = self.add(arena, at, &mut memo, class);
         (self.values, self.classes) = (memo, classes);

@@ -56,7 +56,7 @@ struct Numbers {
 
 impl Numbers {
     fn of(table: &Table) -> Self {
-        let terminals = length(&table.classes).saturating_add(2);
+        let terminals = length(&table.classes).max(2);
         let mut rows: Vec<u32> = (0..length(&table.rows)).collect();
         // Among rows of one variable the order in which they were found keeps neighbours together.
         rows.sort_by_key(|row| core::cmp::Reverse(table.rows.get(*row as usize).map_or(0, |row| row.var)));
