@@ -31,19 +31,54 @@ pub(super) fn same_view(session: &mut Session<'_>, calls: &Predicate, env: &Env)
 pub(super) fn whole_arguments(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
     each_group(session, calls, env, |session, function, within, reads, endian| {
         for (argument, _) in (0_u8..).zip(reads).filter(|(_, mask)| *mask == u64::MAX) {
-            let (mut low, mut high) = ([0; 16], [0; 16]);
-            free_bits(&mut low, argument, 0xffff_ffff, endian);
-            free_bits(&mut high, argument, 0xffff_ffff_0000_0000, endian);
-            if session.space.depends(function, within, &high)?.is_some() {
-                continue;
-            }
-            let finding = Finding::HalfArgument { argument };
-            if let Some(found) = pair(session, function, within, &low, finding)? {
+            if let Some(found) = half(session, function, within, argument, endian)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     })
+}
+
+/// Two calls of which only the low half of an argument counts: of all the calls, or of one number among them.
+fn half(
+    session: &mut Session<'_>,
+    function: &Function,
+    within: Set,
+    argument: u8,
+    endian: Endian,
+) -> Result<Option<Counterexample>, Stop> {
+    /// More numbers than any ABI has; what is left then, numbers of no call, is asked about together.
+    const NUMBERS: usize = 1024;
+    let (mut low, mut high) = ([0; 16], [0; 16]);
+    free_bits(&mut low, argument, 0xffff_ffff, endian);
+    free_bits(&mut high, argument, 0xffff_ffff_0000_0000, endian);
+    let mut rest = within;
+    if session.space.depends(function, rest, &low)?.is_none() {
+        return Ok(None);
+    }
+    // One call must not hide another: where the high half counts for some, each number is asked about alone.
+    for _ in 0..NUMBERS {
+        if session.space.depends(function, rest, &high)?.is_none() {
+            break;
+        }
+        let Some(call) = session.space.example(rest)? else {
+            break;
+        };
+        let number = call.nr.cast_unsigned();
+        let same = session.space.numbers(number, number)?;
+        let one = session.space.and(rest, same)?;
+        if session.space.depends(function, one, &high)?.is_none() {
+            let finding = Finding::HalfArgument { argument };
+            if let Some(found) = pair(session, function, one, &low, finding)? {
+                return Ok(Some(found));
+            }
+        }
+        rest = session.space.minus(rest, same)?;
+    }
+    if session.space.depends(function, rest, &high)?.is_some() {
+        return Ok(None);
+    }
+    pair(session, function, rest, &low, Finding::HalfArgument { argument })
 }
 
 /// Asks about the calls of each ABI in groups of which the kernel reads the same bits.
