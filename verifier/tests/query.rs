@@ -478,3 +478,25 @@ fn a_claim_made_by_hand() {
     .unwrap();
     assert!(matches!(outcome.answer, Answer::Holds { .. }));
 }
+
+#[test]
+fn one_call_does_not_hide_another_that_compares_half() {
+    // The count of read is compared whole, that of write only in its low half; the kernel reads the same of both.
+    let checks = [
+        equal(0, 0, 5),
+        load(36),
+        equal(0, 0, 6),
+        load(32),
+        equal(7, 0, 4),
+        ret(EPERM),
+        equal(1, 0, 2),
+        load(32),
+        equal(7, 1, 0),
+        ret(ALLOW),
+        ret(EPERM),
+    ];
+    let program = guarded(&checks);
+    let found = fails(&program, "whole arguments for write on x86_64");
+    assert_eq!(found.finding, Finding::HalfArgument { argument: 2 });
+    fails(&program, "whole arguments for read, write on x86_64");
+}

@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use callproof_policy::property::{Hazard, Operand, Quantifier};
-use callproof_policy::{Claim, Env, Grounded, Predicate, VerdictSet};
+use callproof_policy::{Claim, Env, Grounded, Predicate, Region, VerdictSet};
 use callproof_vm::SeccompData;
 
 use super::answer::{Answer, Counterexample, Finding, Outcome, Shown, Stop};
 use super::proving::{Decided, by_sat};
-use super::registers::halves;
+use super::registers::{MOST_NUMBERS, halves};
 use super::replay::contradicted;
-use super::statement::{self, Stated, alike, independent, stands};
+use super::statement::{self, Alike, Stated, alike, among, independent, stands};
 use super::verdict::with_absent;
 use super::{Query, Session, coverage, program, relation};
 
@@ -153,51 +153,86 @@ fn sometimes(
     Ok(with_absent(Answer::Holds { proof: None, shown }, grounded))
 }
 
-/// No verdict depends on the low half of a 64-bit argument alone: where it does not depend on the high half, it must not
-/// on the low half either.
+/// As with diagrams: see [`registers::whole_arguments`].
 fn whole_arguments(session: &mut Session<'_>, calls: &Predicate, env: &Env, begun: Instant) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
-    let groups = alike(&grounded, session.order);
-    let (mut shown, mut neither, mut arguments) = (Vec::new(), Vec::new(), Vec::new());
-    for group in &groups {
-        for (argument, _) in (0_u8..).zip(group.reads).filter(|(_, mask)| *mask == u64::MAX) {
-            let (low, high) = halves(argument, group.endian);
-            let depends = independent(session, &[(&group.calls, high)]);
-            match by_sat(session, &depends, &session.limits().since(begun))? {
-                Decided::Fails(call) => {
-                    let calls = contradicted(session, &depends, &call).map(|found| found.calls);
-                    shown.extend(calls.into_iter().flatten().map(|call| session.shown(&call)));
+    let (mut shown, mut neither) = (Vec::new(), Vec::new());
+    for group in &alike(&grounded, session.order) {
+        for argument in group.wide_arguments() {
+            match halves_of(session, group, argument, begun)? {
+                Halves::Half(shown) => {
+                    let found = Counterexample::of(Finding::HalfArgument { argument }, shown);
+                    return Ok(with_absent(Answer::Fails(found), grounded));
                 }
-                Decided::Holds(_) => {
-                    neither.push((&group.calls, low));
-                    arguments.push(argument);
+                Halves::Whole { both, rest } => {
+                    shown.extend(both);
+                    neither.push(rest);
                 }
             }
         }
     }
     let stated = independent(session, &neither);
-    if stated.is_empty() {
-        let nothing = session.asked(&grounded)?.is_empty();
-        let answer = if nothing || shown.is_empty() {
-            Answer::Vacuous
-        } else {
-            Answer::Holds { proof: None, shown }
-        };
-        return Ok(with_absent(answer, grounded));
-    }
-    let answer = match by_sat(session, &stated, &session.limits().since(begun))? {
-        Decided::Holds(proof) => Answer::Holds {
-            proof: Some(proof),
-            shown: Vec::new(),
-        },
-        Decided::Fails(call) => {
-            let Some(found) = contradicted(session, &stated, &call) else {
-                return Err(Stop::Unproved);
-            };
-            let argument = arguments.get(found.part).copied().unwrap_or(0);
-            let shown = found.calls.iter().map(|call| session.shown(call)).collect();
-            Answer::Fails(Counterexample::of(Finding::HalfArgument { argument }, shown))
+    let answer = if session.asked(&grounded)?.is_empty() || stated.is_empty() && shown.is_empty() {
+        Answer::Vacuous
+    } else if stated.is_empty() {
+        Answer::Holds { proof: None, shown }
+    } else {
+        match decide(session, &stated, begun)? {
+            Answered::Holds(answer) => answer,
+            Answered::Fails(_) => return Err(Stop::Unproved),
         }
     };
     Ok(with_absent(answer, grounded))
+}
+
+/// What verdicts do with the halves of an argument.
+enum Halves {
+    /// Of a call only the low half counts, as two calls show
+    Half(Vec<Shown>),
+    /// Of some calls both count, as pairs of calls show, and of the rest neither
+    Whole {
+        both: Vec<Shown>,
+        rest: (Region, [u32; 16]),
+    },
+}
+
+fn halves_of(session: &Session<'_>, group: &Alike, argument: u8, begun: Instant) -> Result<Halves, Stop> {
+    let (low, high) = halves(argument, group.endian);
+    let (mut both, mut numbers) = (Vec::new(), Vec::new());
+    loop {
+        let rest = (group.without(&numbers), low);
+        let Some((call, pair)) = differing(session, rest.clone(), begun)? else {
+            return Ok(Halves::Whole { both, rest });
+        };
+        let number = call.nr.cast_unsigned();
+        let one = Region::all([group.calls.clone(), among(0, &[number])]);
+        let Some((_, whole)) = differing(session, (one, high), begun)? else {
+            return Ok(Halves::Half(pair));
+        };
+        if numbers.len() == MOST_NUMBERS {
+            return Err(Stop::Unproved);
+        }
+        both.extend(whole);
+        numbers.push(number);
+    }
+}
+
+/// Two of the calls that differ in free bits alone and get different values; the first of them as it was found.
+fn differing(
+    session: &Session<'_>,
+    about: (Region, [u32; 16]),
+    begun: Instant,
+) -> Result<Option<(SeccompData, Vec<Shown>)>, Stop> {
+    let stated = independent(session, &[about]);
+    if stated.is_empty() {
+        return Ok(None);
+    }
+    match by_sat(session, &stated, &session.limits().since(begun))? {
+        Decided::Holds(_) => Ok(None),
+        Decided::Fails(call) => {
+            let found = contradicted(session, &stated, &call).ok_or(Stop::Unproved)?;
+            let shown = found.calls.iter().map(|call| session.shown(call)).collect();
+            Ok(Some((call, shown)))
+        }
+    }
 }

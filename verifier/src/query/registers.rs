@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use callproof_policy::{Env, Predicate};
+use callproof_policy::{Env, Predicate, Region};
 use callproof_vm::Endian;
 
 use super::Session;
-use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Stop};
+use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Shown, Stop};
 use super::proving::proof;
-use super::statement::{alike, independent};
+use super::statement::{Alike, alike, independent};
 use super::verdict::with_absent;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
-use crate::limits::Undecided;
+use crate::limits::{Limit, Undecided};
 use crate::space::{Set, Space};
 use crate::test::{Relation, WordTest};
 use crate::view::View;
@@ -39,8 +39,11 @@ pub(super) fn same_view(session: &mut Session<'_>, calls: &Predicate, env: &Env)
     Ok(with_absent(answer, grounded))
 }
 
-/// No verdict depends on the low half of a 64-bit argument alone. Where it depends on the high half, two calls show
-/// that; that it depends on neither half elsewhere is proved.
+/// Numbers that are asked about one by one, of calls of which the kernel reads the same bits: more than any ABI has.
+pub(super) const MOST_NUMBERS: usize = 1024;
+
+/// No verdict of a call depends on the low half of a 64-bit argument alone. Where it depends on the high half too, two
+/// calls show that; that it depends on neither half elsewhere is proved.
 pub(super) fn whole_arguments(
     session: &mut Session<'_>,
     calls: &Predicate,
@@ -49,25 +52,18 @@ pub(super) fn whole_arguments(
 ) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
     let function = session.function(View::Value)?;
-    let groups = alike(&grounded, session.order);
     let (mut shown, mut neither, mut asked) = (Vec::new(), Vec::new(), false);
-    for group in &groups {
+    for group in &alike(&grounded, session.order) {
         let within = session.space.region(&group.calls)?;
-        if within.is_empty() {
-            continue;
-        }
-        asked = true;
-        for (argument, _) in (0_u8..).zip(group.reads).filter(|(_, mask)| *mask == u64::MAX) {
-            let (low, high) = halves(argument, group.endian);
-            let finding = Finding::HalfArgument { argument };
-            if let Some(pair) = pair(session, &function, within, &high, finding.clone())? {
-                shown.extend(pair.shown);
-                continue;
+        asked |= !within.is_empty();
+        for argument in group.wide_arguments() {
+            match halves_of(session, &function, (group, within), argument)? {
+                Halves::Half(found) => return Ok(with_absent(Answer::Fails(found), grounded)),
+                Halves::Whole { both, rest } => {
+                    shown.extend(both);
+                    neither.push(rest);
+                }
             }
-            if let Some(found) = pair(session, &function, within, &low, finding)? {
-                return Ok(with_absent(Answer::Fails(found), grounded));
-            }
-            neither.push((&group.calls, low));
         }
     }
     let stated = independent(session, &neither);
@@ -81,6 +77,45 @@ pub(super) fn whole_arguments(
         },
     };
     Ok(with_absent(answer, grounded))
+}
+
+/// What verdicts do with the halves of an argument.
+enum Halves {
+    /// Of some call only the low half counts
+    Half(Counterexample),
+    /// Of some calls both count, as pairs of calls show, and of the rest neither
+    Whole {
+        both: Vec<Shown>,
+        rest: (Region, [u32; 16]),
+    },
+}
+
+/// One call must not hide another: where the low half counts, each number is asked about alone.
+fn halves_of(
+    session: &mut Session<'_>,
+    function: &Function,
+    (group, mut within): (&Alike, Set),
+    argument: u8,
+) -> Result<Halves, Stop> {
+    let (low, high) = halves(argument, group.endian);
+    let finding = Finding::HalfArgument { argument };
+    let (mut both, mut numbers) = (Vec::new(), Vec::new());
+    while let Some(found) = pair(session, function, within, &low, finding.clone())? {
+        let number = found.shown.first().map_or(0, |one| one.call.nr.cast_unsigned());
+        let of_number = session.space.numbers(number, number)?;
+        let one = session.space.and(within, of_number)?;
+        let Some(whole) = pair(session, function, one, &high, finding.clone())? else {
+            return Ok(Halves::Half(found));
+        };
+        if numbers.len() == MOST_NUMBERS {
+            return Err(session.space.arena.meter().stop(Limit::Steps).into());
+        }
+        both.extend(whole.shown);
+        numbers.push(number);
+        within = session.space.minus(within, of_number)?;
+    }
+    let rest = (group.without(&numbers), low);
+    Ok(Halves::Whole { both, rest })
 }
 
 /// The low and the high half of an argument, as masks of the words in memory.

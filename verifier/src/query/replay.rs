@@ -10,12 +10,10 @@ use super::regions::{ALWAYS, word};
 use super::statement::Stated;
 use crate::view::{View as Told, severity};
 
-/// What of a statement a call contradicts.
+/// The part of a statement that a call contradicts.
 #[derive(Debug)]
 pub(super) struct Contradiction {
-    /// The number of the part
-    pub(super) part: usize,
-    /// The call as each view of the part has it
+    /// The call as each view of it has it
     pub(super) calls: Vec<SeccompData>,
     /// What happened that never should
     pub(super) happened: Vec<Event>,
@@ -26,7 +24,7 @@ pub(super) fn contradicted(session: &Session<'_>, stated: &Stated<'_>, call: &Se
     let endian = session.machine().endian;
     let words = in_order(session, call);
     let regions = regions(&stated.claim.region, &words);
-    for (number, part) in stated.claim.parts.iter().enumerate() {
+    for part in &stated.claim.parts {
         if regions.get(part.within as usize) != Some(&true) {
             continue;
         }
@@ -57,8 +55,7 @@ pub(super) fn contradicted(session: &Session<'_>, stated: &Stated<'_>, call: &Se
         let happened = events.iter().filter(|event| runs.iter().any(|run| run.seen.has(event)));
         let happened: Vec<Event> = happened.copied().collect();
         if !happened.is_empty() || !related(session, &part.relation, &runs) {
-            let part = number;
-            return Some(Contradiction { part, calls, happened });
+            return Some(Contradiction { calls, happened });
         }
     }
     None

@@ -22,6 +22,22 @@ pub(in super::super) struct Alike {
     pub(in super::super) calls: Region,
 }
 
+impl Alike {
+    /// The arguments of which the kernel reads all 64 bits.
+    pub(in super::super) fn wide_arguments(&self) -> impl Iterator<Item = u8> + use<> {
+        let wide = (0_u8..).zip(self.reads).filter(|(_, mask)| *mask == u64::MAX);
+        wide.map(|(argument, _)| argument)
+    }
+
+    /// The calls of other numbers than these.
+    pub(in super::super) fn without(&self, numbers: &[u32]) -> Region {
+        if numbers.is_empty() {
+            return self.calls.clone();
+        }
+        Region::all([self.calls.clone(), among(0, numbers).negated()])
+    }
+}
+
 /// The calls of a predicate by the bits that the kernel reads of their registers. Unknown architectures are left out.
 pub(in super::super) fn alike(calls: &Grounded, order: ByteOrder) -> Vec<Alike> {
     let mut groups = Vec::new();
@@ -76,7 +92,7 @@ fn whatever(machine: Machine, within: u32, free: &[u32; 16]) -> Vec<Part> {
 }
 
 /// In these groups of calls, the value does not depend on the free bits that are given with each.
-pub(in super::super) fn independent<'f>(session: &Session<'f>, groups: &[(&Region, [u32; 16])]) -> Stated<'f> {
+pub(in super::super) fn independent<'f>(session: &Session<'f>, groups: &[(Region, [u32; 16])]) -> Stated<'f> {
     let mut regions = Regions::new(session.machine().endian);
     let mut parts = Vec::new();
     for (calls, free) in groups {

@@ -22,7 +22,7 @@ use super::values::ranges;
 mod alike;
 mod compared;
 
-pub(super) use alike::{alike, independent};
+pub(super) use alike::{Alike, alike, independent};
 pub(super) use compared::stands;
 
 /// A claim in the words of proof files, and the one or two chains that it is about, oldest filter first.
@@ -222,7 +222,7 @@ fn equal(index: u8, mask: u32, value: u32) -> Region {
 }
 
 /// A word has one of these values.
-fn among(index: u8, values: &[u32]) -> Region {
+pub(super) fn among(index: u8, values: &[u32]) -> Region {
     let mut values = values.to_vec();
     values.sort_unstable();
     values.dedup();
