@@ -30,6 +30,17 @@ struct Outcome {
     value: Word,
     /// Whether what must never happen does
     happened: Literal,
+    /// How many instructions are executed; zero unless the claim is about that
+    count: Word,
+}
+
+/// What one filter is asked, beyond its value.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// For each instruction, a bit for each way that must never happen
+    ways: &'a [u8],
+    /// Whether instructions are counted
+    count: bool,
 }
 
 impl Formula {
@@ -100,14 +111,10 @@ fn goal(c: &mut Circuit, statement: &Statement, programs: &[Vec<Vec<Insn>>]) -> 
     let mut known: Vec<(&View, Outcome)> = Vec::new();
     let mut goal = FALSE;
     for part in &statement.claim.parts {
-        let events = match &part.relation {
-            Relation::Never(events) => events.as_slice(),
-            _ => &[],
-        };
         for view in &part.views {
             if !known.iter().any(|(seen, _)| *seen == view) {
                 let chain = programs.get(usize::from(view.chain)).map_or(&[][..], Vec::as_slice);
-                let outcome = chained(c, &statement.machine, chain, &seen(view), events)?;
+                let outcome = chained(c, &statement.machine, chain, &seen(view), &part.relation)?;
                 known.push((view, outcome));
             }
         }
@@ -140,7 +147,7 @@ fn holds(
             let (left, right) = (c.member(&left.value, set)?, c.member(&right.value, set)?);
             c.or(not(left), right)
         }
-        Relation::Cost(_) => return Err(Rejected::unsupported("a refutation cannot speak about cost")),
+        Relation::Cost(bound) => not(c.compare(Op::Gt, &left.count, &constant(*bound))),
         Relation::Never(_) => not(left.happened),
     })
 }
@@ -213,40 +220,71 @@ fn chained(
     machine: &Machine,
     chain: &[Vec<Insn>],
     words: &Words,
-    events: &[Event],
+    relation: &Relation,
 ) -> Result<Outcome, Rejected> {
+    let (events, count): (&[Event], bool) = match relation {
+        Relation::Never(events) => (events, false),
+        relation => (&[], matches!(relation, Relation::Cost(_))),
+    };
     let mut best = Outcome {
         value: constant(0x7fff_0000),
         happened: FALSE,
+        count: constant(0),
     };
     for (number, program) in chain.iter().enumerate().rev() {
-        let asked = asked(program.len(), number, events);
-        let outcome = run(c, program, machine, words, &asked)?;
+        let ways = asked(program.len(), number, events);
+        let outcome = run(c, program, machine, words, Asked { ways: &ways, count })?;
         let [old, new] = [&best, &outcome].map(|outcome| severity(&outcome.value, machine));
         let worse = c.compare(Op::Gt, &old, &new);
         best.value = c.choose(worse, &outcome.value, &best.value);
         best.happened = c.or(best.happened, outcome.happened);
+        best.count = c.alu(Alu::Add, &best.count, &outcome.count, machine.shift);
     }
     Ok(best)
 }
 
+/// All ways to get to an instruction.
+#[derive(Clone)]
+struct Arrival {
+    /// Whether one of them is taken
+    here: Literal,
+    registers: Registers,
+    /// Instructions executed before
+    count: Word,
+}
+
 /// A filter, all paths at once: registers are merged where paths join.
-fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, asked: &[u8]) -> Result<Outcome, Rejected> {
-    let mut arrivals: Vec<Option<(Literal, Box<Registers>)>> = Vec::new();
+fn run(
+    c: &mut Circuit,
+    program: &[Insn],
+    machine: &Machine,
+    words: &Words,
+    asked: Asked<'_>,
+) -> Result<Outcome, Rejected> {
+    let mut arrivals: Vec<Option<Box<Arrival>>> = Vec::new();
     arrivals.resize_with(program.len(), || None);
     if let Some(first) = arrivals.first_mut() {
-        *first = Some((TRUE, Box::new([constant(0); REGISTERS])));
+        *first = Some(Box::new(Arrival {
+            here: TRUE,
+            registers: [constant(0); REGISTERS],
+            count: constant(0),
+        }));
     }
     let mut outcome = Outcome {
         value: constant(0),
         happened: FALSE,
+        count: constant(0),
     };
     for (pc, insn) in program.iter().enumerate() {
         c.bounded()?;
-        let Some((here, mut registers)) = arrivals.get_mut(pc).and_then(Option::take) else {
+        let Some(mut arrival) = arrivals.get_mut(pc).and_then(Option::take) else {
             continue;
         };
-        let effect = insn.effect(pc, &registers, &mut Blast { c, machine, words });
+        let here = arrival.here;
+        if asked.count {
+            arrival.count = c.alu(Alu::Add, &arrival.count, &constant(1), machine.shift);
+        }
+        let effect = insn.effect(pc, &arrival.registers, &mut Blast { c, machine, words });
         let condition = effect.test.map(|(op, a, b)| c.compare(op, &a, &b));
         if let Some(value) = effect.returned {
             let value = c.only_if(here, &value);
@@ -256,21 +294,29 @@ fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, aske
         let no = c.and(here, not(condition.unwrap_or(FALSE)));
         let no_way = if condition.is_some() { no } else { FALSE };
         for (way, when) in [(Way::Reached, here), (Way::Yes, yes), (Way::No, no_way)] {
-            if asked.get(pc).is_some_and(|ways| ways & way.bit() != 0) {
+            if asked.ways.get(pc).is_some_and(|ways| ways & way.bit() != 0) {
                 outcome.happened = c.or(outcome.happened, when);
             }
         }
         if let Some((register, value)) = effect.set
-            && let Some(slot) = registers.get_mut(register)
+            && let Some(slot) = arrival.registers.get_mut(register)
         {
             *slot = value;
         }
-        for (to, when) in effect.ways.into_iter().zip([yes, no]) {
-            let Some(arrival) = to.filter(|_| when != FALSE).map(|to| arrivals.get_mut(to)) else {
+        for (to, when) in effect
+            .ways
+            .into_iter()
+            .zip([yes, no])
+            .filter(|(_, when)| *when != FALSE)
+        {
+            arrival.here = when;
+            let Some(to) = to else {
+                let count = c.only_if(when, &arrival.count);
+                outcome.count = c.either(&outcome.count, &count);
                 continue;
             };
             let over = || Rejected::wrong("the filter runs over its end").near(pc);
-            arrive(c, arrival.ok_or_else(over)?, when, &registers);
+            arrive(c, arrivals.get_mut(to).ok_or_else(over)?, &arrival);
         }
     }
     Ok(outcome)
@@ -300,14 +346,15 @@ impl Meaning for Blast<'_> {
 }
 
 /// Adds a way to get to an instruction.
-fn arrive(c: &mut Circuit, arrival: &mut Option<(Literal, Box<Registers>)>, when: Literal, registers: &Registers) {
-    match arrival {
-        None => *arrival = Some((when, Box::new(*registers))),
-        Some((sofar, merged)) => {
-            for (old, new) in merged.iter_mut().zip(registers) {
-                *old = c.choose(when, new, old);
+fn arrive(c: &mut Circuit, sofar: &mut Option<Box<Arrival>>, new: &Arrival) {
+    match sofar {
+        None => *sofar = Some(Box::new(new.clone())),
+        Some(old) => {
+            for (old, register) in old.registers.iter_mut().zip(&new.registers) {
+                *old = c.choose(new.here, register, old);
             }
-            *sofar = c.or(*sofar, when);
+            old.count = c.choose(new.here, &new.count, &old.count);
+            old.here = c.or(old.here, new.here);
         }
     }
 }

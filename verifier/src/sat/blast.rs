@@ -60,7 +60,7 @@ fn holds(circuit: &mut Circuit, machine: Machine, relation: &Relation, (left, ri
             let right = circuit.in_set(&right.value, set);
             circuit.or(not(left), right)
         }
-        Relation::Cost(_) => TRUE,
+        Relation::Cost(bound) => not(circuit.compare(Cond::Jgt, &left.count, &constant(*bound))),
     }
 }
 
@@ -98,6 +98,8 @@ struct Outcome {
     value: Word,
     /// Whether what a claim says never happens did
     happened: Literal,
+    /// Executed instructions; zero unless the claim is about them
+    count: Word,
 }
 
 /// One view of a chain.
@@ -106,12 +108,14 @@ struct Blast<'c> {
     /// The input words as they lie in memory
     words: [Word; 16],
     events: &'c [Event],
+    /// Whether instructions are counted
+    counts: bool,
     shift: Shift,
     signed: bool,
 }
 
-/// A, X and the scratch cells.
-type State = [Word; 18];
+/// A, X, the scratch cells, and how many instructions were executed.
+type State = [Word; 19];
 
 /// Where an execution stands: under which condition, in which state.
 type Arrivals = Vec<Option<(Literal, Box<State>)>>;
@@ -140,6 +144,7 @@ impl<'c> Blast<'c> {
             filters,
             words,
             events,
+            counts: matches!(relation, Relation::Cost(_)),
             shift,
             signed: signed(machine.kernel),
         }
@@ -149,6 +154,7 @@ impl<'c> Blast<'c> {
         let mut best = Outcome {
             value: constant(0x7fff_0000),
             happened: FALSE,
+            count: ZERO,
         };
         for (place, filter) in self.filters.iter().enumerate().rev() {
             let asked = self.events.iter().filter(|event| event.filter as usize == place);
@@ -158,6 +164,7 @@ impl<'c> Blast<'c> {
             let worse = circuit.compare(Cond::Jgt, &of_best, &of_one);
             best.value = circuit.mux_word(worse, &one.value, &best.value);
             best.happened = circuit.or(best.happened, one.happened);
+            best.count = circuit.add(&best.count, &one.count, FALSE).0;
         }
         Ok(best)
     }
@@ -171,15 +178,19 @@ impl<'c> Blast<'c> {
         let mut outcome = Outcome {
             value: ZERO,
             happened: FALSE,
+            count: ZERO,
         };
         let mut arrivals: Arrivals = vec![None; program.len()];
-        arrive(circuit, &mut arrivals, 0, TRUE, &[ZERO; 18]);
+        arrive(circuit, &mut arrivals, 0, TRUE, &[ZERO; 19]);
         for (pc, insn) in program.iter().enumerate() {
             let Some((here, mut state)) = arrivals.get_mut(pc).and_then(Option::take) else {
                 continue;
             };
             circuit.complete()?;
             let Some(op) = insn.op() else { continue };
+            if let Some(count) = state.last_mut().filter(|_| self.counts) {
+                *count = circuit.add(count, &constant(1), FALSE).0;
+            }
             let result = self.result(circuit, op, insn.k, &state);
             let condition = condition(circuit, op, insn.k, &state);
             if let Some(returned) = returned(op, insn.k, &state) {
@@ -200,8 +211,14 @@ impl<'c> Blast<'c> {
                 }
             }
             store(op, insn.k, &mut state, result);
-            for (target, under) in targets(*insn, op, pc, yes, no).into_iter().flatten() {
-                arrive(circuit, &mut arrivals, target, under, &state);
+            for (target, under) in targets(*insn, op, pc).into_iter().zip([yes, no]) {
+                match target {
+                    Some(target) => arrive(circuit, &mut arrivals, target, under, &state),
+                    None => {
+                        let count = circuit.and_each(under, state.last().unwrap_or(&ZERO));
+                        outcome.count = circuit.or_words(&outcome.count, &count);
+                    }
+                }
             }
         }
         Ok(outcome)
@@ -209,7 +226,7 @@ impl<'c> Blast<'c> {
 
     /// What the instruction computes; zero when it computes nothing.
     fn result(&self, circuit: &mut Circuit, op: isa::Op, k: u32, state: &State) -> Word {
-        let [a, x, cells @ ..] = state;
+        let [a, x, cells @ .., _] = state;
         let cell = || cells.get(k as usize).copied().unwrap_or(ZERO);
         match op {
             isa::Op::LdImm | isa::Op::LdxImm => constant(k),
@@ -281,19 +298,16 @@ fn store(op: isa::Op, k: u32, state: &mut State, result: Word) {
     }
 }
 
-/// Where execution goes on, and under which literals.
-fn targets(insn: Insn, op: isa::Op, pc: usize, yes: Literal, no: Literal) -> [Option<(usize, Literal)>; 2] {
+/// Where execution goes on if the condition holds, and if it does not or there is none; nowhere is out of the filter.
+fn targets(insn: Insn, op: isa::Op, pc: usize) -> [Option<usize>; 2] {
     let next = pc.saturating_add(1);
     let behind = |skip: u32| next.saturating_add(skip as usize);
     match op {
         isa::Op::RetK | isa::Op::RetA => [None, None],
-        isa::Op::Ja => [None, Some((behind(insn.k), no))],
-        isa::Op::Jump(..) => [
-            Some((behind(u32::from(insn.jt)), yes)),
-            Some((behind(u32::from(insn.jf)), no)),
-        ],
-        isa::Op::Alu(Alu::Lsh | Alu::Rsh, Src::X) => [Some((next, yes)), Some((next, no))],
-        _ => [None, Some((next, no))],
+        isa::Op::Ja => [None, Some(behind(insn.k))],
+        isa::Op::Jump(..) => [Some(behind(u32::from(insn.jt))), Some(behind(u32::from(insn.jf)))],
+        isa::Op::Alu(Alu::Lsh | Alu::Rsh, Src::X) => [Some(next), Some(next)],
+        _ => [None, Some(next)],
     }
 }
 

@@ -5,7 +5,7 @@ mod circuit;
 mod derive;
 mod solve;
 
-use callproof_checker::{Claim, Relation};
+use callproof_checker::Claim;
 use callproof_vm::{Filter, Machine, SeccompData};
 
 use crate::limits::Limits;
@@ -23,24 +23,16 @@ pub enum Refutation {
     Fails(SeccompData),
 }
 
-/// Decides a claim about one or two chains, each with its oldest filter first, on a machine, whatever the filters compute. Costs cannot be asked
-/// about.
+/// Decides a claim about one or two chains, each with its oldest filter first, on a machine, whatever the filters compute.
 ///
 /// # Errors
-/// [`Unprovable`] when a limit on time, conflicts or memory is reached, or the claim is about cost.
+/// [`Unprovable`] when a limit on time, conflicts or memory is reached.
 pub fn refute(
     chains: &[&[Filter<'_>]],
     machine: Machine,
     claim: &Claim,
     limits: &Limits,
 ) -> Result<Refutation, Unprovable> {
-    if claim
-        .parts
-        .iter()
-        .any(|part| matches!(part.relation, Relation::Cost(_)))
-    {
-        return Err(Unprovable::Unsupported("costs have no refutations"));
-    }
     let statement = proof::statement(chains, machine, claim);
     let mut circuit = Circuit::default();
     let goal = blast::goal(&mut circuit, chains, machine, claim, statement.machine.shift)?;
