@@ -144,7 +144,10 @@ impl Classes {
         };
         match relation {
             Relation::Within(set) => l.inside(set),
-            Relation::Equal => left == right && matches!(l.values.as_slice(), [(first, last)] if first == last),
+            Relation::Equal(set) => {
+                let single = matches!(l.values.as_slice(), [(first, last)] if first == last);
+                left == right && single || l.outside(set)
+            }
             Relation::SameAction => l.rank == r.rank && l.rank.0 == l.rank.1,
             Relation::Refines => l.rank.1 <= r.rank.0,
             Relation::Implies(set) => l.outside(set) || r.inside(set),

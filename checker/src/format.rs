@@ -101,8 +101,8 @@ pub type Set = Vec<(u32, u32)>;
 pub enum Relation {
     /// The value is in the set
     Within(Set),
-    /// Both values are equal
-    Equal,
+    /// If the first value is in the set, both values are equal
+    Equal(Set),
     /// Both values have the same severity
     SameAction,
     /// The first value is at least as severe as the second
@@ -262,7 +262,7 @@ fn part(r: &mut Reader<'_>, known: u32, shape: &[Vec<u32>]) -> Result<Part, Reje
     let relation = relation(r, chain.map_or(&[], Vec::as_slice))?;
     let wanted = match relation {
         Relation::Within(_) | Relation::Cost(_) | Relation::Never(_) => 1,
-        Relation::Equal | Relation::SameAction | Relation::Refines | Relation::Implies(_) => 2,
+        Relation::Equal(_) | Relation::SameAction | Relation::Refines | Relation::Implies(_) => 2,
     };
     if views.len() == wanted {
         Ok(Part {
@@ -321,7 +321,7 @@ fn view(r: &mut Reader<'_>, chains: usize) -> Result<View, Rejected> {
 fn relation(r: &mut Reader<'_>, chain: &[u32]) -> Result<Relation, Rejected> {
     Ok(match r.tag(7)? {
         0 => Relation::Within(set(r)?),
-        1 => Relation::Equal,
+        1 => Relation::Equal(set(r)?),
         2 => Relation::SameAction,
         3 => Relation::Refines,
         4 => Relation::Implies(set(r)?),

@@ -140,7 +140,11 @@ fn holds(
     let [a, b] = [left, right].map(|outcome| severity(&outcome.value, machine));
     Ok(match relation {
         Relation::Within(set) => c.member(&left.value, set)?,
-        Relation::Equal => c.compare(Op::Eq, &left.value, &right.value),
+        Relation::Equal(set) => {
+            let within = c.member(&left.value, set)?;
+            let equal = c.compare(Op::Eq, &left.value, &right.value);
+            c.or(not(within), equal)
+        }
         Relation::SameAction => c.compare(Op::Eq, &a, &b),
         Relation::Refines => not(c.compare(Op::Gt, &a, &b)),
         Relation::Implies(set) => {

@@ -311,11 +311,10 @@ fn bent(claim: &Claim, dice: &mut Dice) -> Claim {
         (None, 0) => part.views[view].force.push((1, 1, dice.roll(2) as u32)),
         (None, 1) => part.within = 1,
         _ => match &mut part.relation {
-            Relation::Within(set) | Relation::Implies(set) => {
+            Relation::Within(set) | Relation::Implies(set) | Relation::Equal(set) => {
                 set.pop();
             }
-            Relation::Equal => part.relation = Relation::SameAction,
-            Relation::SameAction => part.relation = Relation::Equal,
+            Relation::SameAction => part.relation = Relation::Equal(vec![(0, u32::MAX)]),
             Relation::Refines => part.views.swap(0, 1),
             Relation::Cost(bound) => *bound = bound.saturating_sub(1),
             Relation::Never(events) => {

@@ -240,7 +240,7 @@ fn small(seed: u64) -> (Statement, Chains, Domain) {
     };
     let last = region.len() as u32 + 1;
     let parts = match dice.roll(3) {
-        0 => vec![part(last, Relation::Equal)],
+        0 => vec![part(last, Relation::Equal(vec![(0, dice.pick(&[5, u32::MAX]))]))],
         1 => vec![part(last, Relation::Refines)],
         _ => vec![
             part(1, Relation::SameAction),

@@ -118,7 +118,7 @@ impl Case {
                 otherwise: (to + 1 + self.seed.below(known - 1)) % known,
             });
         }
-        let family = self.seed.below(6);
+        let family = self.seed.below(7);
         let count = if family == 1 { 1 } else { 1 + self.seed.below(4) };
         let last = u32::try_from(region.len()).unwrap() + 1;
         let parts = (0..count).map(|_| Part {
@@ -137,7 +137,8 @@ impl Case {
                 vec![one],
                 Relation::Never((0..1 + self.seed.below(3)).map(|_| self.event()).collect()),
             ),
-            (_, 0) => (vec![one, other], Relation::Equal),
+            (_, 0) => (vec![one, other], Relation::Equal(vec![(0, u32::MAX)])),
+            (_, 4) => (vec![one, other], Relation::Equal(self.set())),
             (_, 1) => (vec![one, other], Relation::SameAction),
             (_, 2) => (vec![one, other], Relation::Refines),
             (_, 3) => (vec![one, other], Relation::Implies(self.set())),
@@ -223,7 +224,7 @@ impl Case {
         };
         match &part.relation {
             Relation::Within(set) => within(set, left.value),
-            Relation::Equal => left.value == right.value,
+            Relation::Equal(set) => !within(set, left.value) || left.value == right.value,
             Relation::SameAction => rank(left.value) == rank(right.value),
             Relation::Refines => rank(left.value) <= rank(right.value),
             Relation::Implies(set) => !within(set, left.value) || within(set, right.value),

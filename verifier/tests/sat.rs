@@ -272,7 +272,7 @@ fn equality_of_two_chains() {
     let (one, same, other) = (rules(0x7e02_0000), rules(0x7e02_0000), rules(0x7e00_0000));
     let machine = Machine::default();
     let seen = |chain| Seen { chain, force: vec![] };
-    let equal = everywhere(vec![seen(0), seen(1)], Relation::Equal);
+    let equal = everywhere(vec![seen(0), seen(1)], Relation::Equal(vec![(0, u32::MAX)]));
     assert!(matches!(
         decide(&[&one, &same], machine, &equal),
         Ok(Refutation::Holds(_))

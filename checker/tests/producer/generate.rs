@@ -294,7 +294,14 @@ fn part(domain: Domain, chains: &[Vec<Vec<Insn>>], (family, regions): (usize, us
             (one, Relation::Never(events))
         }
         (_, 0 | 1) => (one, Relation::Within(set(dice))),
-        (_, 2) => (two, Relation::Equal),
+        (_, 2) => {
+            let values = if dice.roll(2) == 0 {
+                set(dice)
+            } else {
+                vec![(0, u32::MAX)]
+            };
+            (two, Relation::Equal(values))
+        }
         (_, 3) => (two, Relation::SameAction),
         (_, 4) => (two, Relation::Refines),
         _ => (two, Relation::Implies(set(dice))),

@@ -174,7 +174,7 @@ fn part_holds(machine: &Machine, part: &Part, chains: &[Vec<Vec<Insn>>], input: 
     let within = |set: &Set, value: u32| set.iter().any(|&(first, last)| first <= value && value <= last);
     match &part.relation {
         Relation::Within(set) => within(set, left),
-        Relation::Equal => left == right,
+        Relation::Equal(set) => !within(set, left) || left == right,
         Relation::SameAction => severity(left, machine) == severity(right, machine),
         Relation::Refines => severity(left, machine) <= severity(right, machine),
         Relation::Implies(set) => !within(set, left) || within(set, right),

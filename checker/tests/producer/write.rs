@@ -91,7 +91,10 @@ fn relation(out: &mut Vec<u8>, relation: &Relation) {
             out.push(0);
             set(out, values);
         }
-        Relation::Equal => out.push(1),
+        Relation::Equal(values) => {
+            out.push(1);
+            set(out, values);
+        }
         Relation::SameAction => out.push(2),
         Relation::Refines => out.push(3),
         Relation::Implies(values) => {

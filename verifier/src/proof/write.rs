@@ -172,7 +172,7 @@ impl Out {
     fn relation(&mut self, relation: &Relation) {
         match relation {
             Relation::Within(values) => self.values(0, values),
-            Relation::Equal => self.0.push(1),
+            Relation::Equal(values) => self.values(1, values),
             Relation::SameAction => self.0.push(2),
             Relation::Refines => self.0.push(3),
             Relation::Implies(values) => self.values(4, values),

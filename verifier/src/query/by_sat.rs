@@ -10,7 +10,7 @@ use super::answer::{Answer, Counterexample, Finding, Outcome, Shown, Stop};
 use super::proving::{Decided, by_sat};
 use super::registers::{MOST_NUMBERS, halves};
 use super::replay::contradicted;
-use super::statement::{self, Alike, Stated, alike, among, independent, stands};
+use super::statement::{self, Alike, Stated, alike, among, independent};
 use super::verdict::with_absent;
 use super::{Query, Session, coverage, program, relation};
 
@@ -99,16 +99,7 @@ fn failing(session: &Session<'_>, claim: &Claim, stated: &Stated<'_>, call: &Sec
         _ => Finding::Verdict,
     };
     let shown = match claim {
-        Claim::Relation {
-            left, relation, right, ..
-        } => {
-            let (left, right) = (side(session, left, call)?, side(session, right, call)?);
-            let (a, b) = (left.verdict.value, right.verdict.value);
-            if stated.stronger && stands(*relation, a, b, session.kernel()) {
-                return Err(Stop::Unproved);
-            }
-            vec![left, right]
-        }
+        Claim::Relation { left, right, .. } => vec![side(session, left, call)?, side(session, right, call)?],
         _ => found.calls.iter().map(|call| session.shown(call)).collect(),
     };
     Ok(Answer::Fails(Counterexample::of(finding, shown)))
@@ -158,6 +149,10 @@ fn whole_arguments(session: &mut Session<'_>, calls: &Predicate, env: &Env, begu
     let grounded = calls.ground(env)?;
     let (mut shown, mut neither) = (Vec::new(), Vec::new());
     for group in &alike(&grounded, session.order) {
+        if group.wide_arguments().next().is_none() {
+            // Nothing can be halved, which is said of the whole group.
+            neither.push((group.calls.clone(), [0; 16]));
+        }
         for argument in group.wide_arguments() {
             match halves_of(session, group, argument, begun)? {
                 Halves::Half(shown) => {

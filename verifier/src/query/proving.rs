@@ -25,7 +25,6 @@ pub(super) fn proof(session: &Session<'_>, stated: &Stated<'_>, begun: Instant) 
     }
     match by_sat(session, stated, &session.limits().since(begun))? {
         Decided::Holds(proof) => Ok(proof),
-        Decided::Fails(_) if stated.stronger => Err(Stop::Unproved),
         // One engine says so and the other does not.
         Decided::Fails(call) => Err(disagreement(call, 0, 1).into()),
     }

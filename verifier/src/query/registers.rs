@@ -56,6 +56,10 @@ pub(super) fn whole_arguments(
     for group in &alike(&grounded, session.order) {
         let within = session.space.region(&group.calls)?;
         asked |= !within.is_empty();
+        if group.wide_arguments().next().is_none() {
+            // Nothing can be halved, which is said of the whole group.
+            neither.push((group.calls.clone(), [0; 16]));
+        }
         for argument in group.wide_arguments() {
             match halves_of(session, &function, (group, within), argument)? {
                 Halves::Half(found) => return Ok(with_absent(Answer::Fails(found), grounded)),

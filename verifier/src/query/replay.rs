@@ -120,7 +120,7 @@ fn related(session: &Session<'_>, relation: &Relation, runs: &[Run]) -> bool {
     match (relation, runs) {
         (Relation::Within(set), [one]) => within(set, one.value),
         (Relation::Cost(most), [one]) => one.count <= u64::from(*most),
-        (Relation::Equal, [a, b]) => normal(a) == normal(b),
+        (Relation::Equal(set), [a, b]) => !within(set, a.value) || normal(a) == normal(b),
         (Relation::SameAction, [a, b]) => severity(a) == severity(b),
         (Relation::Refines, [a, b]) => severity(a) <= severity(b),
         (Relation::Implies(set), [a, b]) => !within(set, a.value) || within(set, b.value),

@@ -52,7 +52,11 @@ fn holds(circuit: &mut Circuit, machine: Machine, relation: &Relation, (left, ri
     match relation {
         Relation::Within(set) => circuit.in_set(&left.value, set),
         Relation::Never(_) => not(left.happened),
-        Relation::Equal => circuit.compare(Cond::Jeq, &left.value, &right.value),
+        Relation::Equal(set) => {
+            let within = circuit.in_set(&left.value, set);
+            let equal = circuit.compare(Cond::Jeq, &left.value, &right.value);
+            circuit.or(not(within), equal)
+        }
         Relation::SameAction => circuit.compare(Cond::Jeq, &a, &b),
         Relation::Refines => not(circuit.compare(Cond::Jgt, &a, &b)),
         Relation::Implies(set) => {

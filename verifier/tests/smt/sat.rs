@@ -18,7 +18,7 @@ pub(crate) fn refutation(case: &mut Case<'_>) -> Came {
     let two = case.choose.one_in(2);
     let value = palette[0];
     let relation = if two {
-        Relation::Equal
+        Relation::Equal(vec![(0, u32::MAX)])
     } else {
         Relation::Within(vec![(value.min(0x7000_0000), value.max(0x7fff_0000))])
     };

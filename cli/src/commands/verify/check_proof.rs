@@ -79,7 +79,8 @@ fn describe_part(claim: &Claim, part: &Part) -> String {
     };
     let what = match &part.relation {
         Relation::Within(set) => format!("the value is in {}", ranges(set)),
-        Relation::Equal => "both values are equal".to_owned(),
+        Relation::Equal(set) if set.as_slice() == [(0, u32::MAX)] => "both values are equal".to_owned(),
+        Relation::Equal(set) => format!("if the first value is in {}, both are equal", ranges(set)),
         Relation::SameAction => "both values have the same severity".to_owned(),
         Relation::Refines => "the first value is at least as severe as the second".to_owned(),
         Relation::Implies(set) => format!("if the first value is in {}, so is the second", ranges(set)),

@@ -88,7 +88,11 @@ fn whatever(machine: Machine, within: u32, free: &[u32; 16]) -> Vec<Part> {
         .map(|(place, mask)| (place, *mask, 0))
         .collect();
     let force = forced(&places, machine.endian);
-    part(within, vec![view(0), View { chain: 0, force }], Relation::Equal)
+    part(
+        within,
+        vec![view(0), View { chain: 0, force }],
+        Relation::Equal(vec![(0, u32::MAX)]),
+    )
 }
 
 /// In these groups of calls, the value does not depend on the free bits that are given with each.

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use callproof_checker::{Claim as Statement, Part, Relation, Set as ValueSet};
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{ByteOrder, GroundPolicy, Grounded, Region};
-use callproof_vm::isa::Op;
 use callproof_vm::{Action, Filter, Kernel};
 
 use super::super::Session;
 use super::super::answer::Stop;
 use super::super::regions::{NEVER, Regions};
 use super::super::session::Judged;
-use super::super::values::{ranges, same};
+use super::super::values::{has_data, ranges, same};
 use super::{Stated, part, view};
 use crate::view::severity;
 
@@ -48,15 +47,12 @@ pub(super) fn compared<'f>(
 ) -> Result<Option<Stated<'f>>, Stop> {
     let sides = (operand(session.operand(left)?), operand(session.operand(right)?));
     let (kernel, order) = (session.kernel(), session.order);
-    let mut stronger = false;
     let mut regions = Regions::new(session.machine().endian);
     let asked = calls.region(order);
     let (chains, parts) = match sides {
         (Compared::Chain(left), Compared::Chain(right)) => {
             let within = regions.add(&asked);
-            // Values that differ in what nobody learns are different all the same.
-            stronger = comparison == Comparison::Equals;
-            let relations = related(comparison, &left, &right, kernel);
+            let relations = related(comparison, kernel);
             let parts = relations
                 .into_iter()
                 .flat_map(|relation| part(within, vec![view(0), view(1)], relation));
@@ -78,45 +74,33 @@ pub(super) fn compared<'f>(
         region: regions.into_nodes(),
         parts,
     };
-    Ok(Some(Stated {
-        chains,
-        claim,
-        stronger,
-    }))
+    Ok(Some(Stated { chains, claim }))
 }
 
 /// What a comparison of two chains says of their values.
-fn related(comparison: Comparison, left: &[Filter<'_>], right: &[Filter<'_>], kernel: Kernel) -> Vec<Relation> {
+fn related(comparison: Comparison, kernel: Kernel) -> Vec<Relation> {
+    let of_actions = |wanted: &dyn Fn(Action) -> bool| ranges(&|value| wanted(Action::of(value, kernel)), &[0], kernel);
     match comparison {
         Comparison::Refines => vec![Relation::Refines],
-        Comparison::Within => vec![Relation::Implies(ranges(
-            &|value| Action::of(value, kernel).permits(),
-            &[0],
-            kernel,
-        ))],
+        Comparison::Within => vec![Relation::Implies(of_actions(&Action::permits))],
+        // Values with data that somebody learns are equal; of others the action is the same.
         Comparison::Equals => {
-            let returned = || {
-                left.iter()
-                    .chain(right)
-                    .flat_map(|filter| filter.program())
-                    .filter_map(|insn| matches!(insn.op(), Some(Op::RetK)).then_some(insn.k))
-            };
-            // Data that nobody learns may differ.
-            let idle = |value: u32| value & 0xffff != 0 && same(value, value & 0xffff_0000, kernel);
-            if !returned().any(idle) {
-                return vec![Relation::Equal];
-            }
-            let mut values: Vec<u32> = returned().filter(|value| !idle(*value)).collect();
-            values.sort_unstable();
-            values.dedup();
-            let kept = values.into_iter().map(|value| Relation::Implies(vec![(value, value)]));
-            [Relation::SameAction].into_iter().chain(kept).collect()
+            let actions = Action::ALL.into_iter().chain([Action::Unknown]);
+            let others = actions.filter(|action| !has_data(*action));
+            let sets = others
+                .map(|action| of_actions(&|of| of == action))
+                .filter(|set| !set.is_empty());
+            let same = sets.map(Relation::Implies);
+            [Relation::Equal(of_actions(&has_data))]
+                .into_iter()
+                .chain(same)
+                .collect()
         }
     }
 }
 
 /// Whether a value and another stand to each other as claimed.
-pub(in super::super) fn stands(comparison: Comparison, left: u32, right: u32, kernel: Kernel) -> bool {
+fn stands(comparison: Comparison, left: u32, right: u32, kernel: Kernel) -> bool {
     let permits = |value| Action::of(value, kernel).permits();
     match comparison {
         Comparison::Equals => same(left, right, kernel),

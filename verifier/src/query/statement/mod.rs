@@ -23,15 +23,12 @@ mod alike;
 mod compared;
 
 pub(super) use alike::{Alike, alike, independent};
-pub(super) use compared::stands;
 
 /// A claim in the words of proof files, and the one or two chains that it is about, oldest filter first.
 #[derive(Clone, Debug)]
 pub(super) struct Stated<'f> {
     pub(super) chains: Vec<Cow<'f, [Filter<'f>]>>,
     pub(super) claim: Statement,
-    /// Whether it says more than what was claimed, so that a call that contradicts it need not contradict the claim
-    pub(super) stronger: bool,
 }
 
 impl<'f> Stated<'f> {
@@ -42,7 +39,6 @@ impl<'f> Stated<'f> {
                 region: regions.into_nodes(),
                 parts,
             },
-            stronger: false,
         }
     }
 
