@@ -17,6 +17,7 @@
 //! | many decisions, one JSON object a line | [`batch`] |
 //! | recorded answers of kernels | [`vectors`] |
 //! | policies, in the formats of others | [`policy`] |
+//! | expectations, one a line | [`cases`] |
 //!
 //! Reading never says that the kernel would take a program: that is for `callproof_vm::Filter::load`. Every format
 //! carries every program, also one that no kernel accepts, so that nothing is lost on the way through any of them.
@@ -29,6 +30,7 @@ mod asm;
 pub mod batch;
 mod c;
 pub mod call;
+pub mod cases;
 mod decimal;
 mod detect;
 pub mod disasm;

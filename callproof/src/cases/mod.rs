@@ -1,0 +1,13 @@
+//! Case files: running them, and what came of it.
+
+mod budget;
+mod exhibit;
+mod judge;
+mod nearest;
+mod result;
+mod run;
+mod snapshot;
+
+pub use exhibit::{Exhibit, Nearest};
+pub use result::{CaseResult, Outcome, Report, Skip};
+pub use run::{run, run_file, run_line};
