@@ -11,12 +11,20 @@
 //! A policy says here what the tool that owns the format makes of it: where that is not what its text seems to say, a
 //! [`Note`] tells so. `docs/POLICIES.md` lists the formats and the source of each fact.
 
+mod build;
 mod detect;
+mod json;
+mod minijail;
+mod names;
+mod oci;
+mod report;
+mod scmp;
+mod seccompiler;
 
 use std::collections::BTreeSet;
 
 use callproof_abi::Abi;
-use callproof_policy::{Policy, Problem, Problems, Span};
+use callproof_policy::{Answer, Policy, Problem, Problems, Span};
 use callproof_vm::Kernel;
 
 pub use detect::detect_policy;
@@ -25,6 +33,9 @@ pub use detect::detect_policy;
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
 /// How many problems of one text are told.
 const TOLD: usize = 50;
+
+/// The beginning of a text, for what is about all of it.
+const START: Span = Span::new(0, 1);
 
 /// A policy format.
 #[non_exhaustive]
@@ -46,7 +57,7 @@ pub enum PolicyFormat {
     Systemd,
 }
 
-/// Whose reading of an OCI profile.
+/// Whose reading of a text that tools read differently: an OCI profile, or filters of Firecracker.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Runtime {
@@ -57,6 +68,33 @@ pub enum Runtime {
     Runc,
     /// What crun makes of it
     Crun,
+    /// What Firecracker's compiler has made of its filters since 1.11; any other value means what rust-vmm's
+    /// seccompiler makes of them
+    Firecracker,
+}
+
+/// Which of minijail's two readers.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum MinijailReader {
+    /// `compile_seccomp_policy.py`: `CONDITION; return E` returns the error when the condition is met
+    #[default]
+    Compiler,
+    /// `libminijail`, which `minijail0 -S` uses: `CONDITION; return E` allows the call when the condition is met and
+    /// returns the error otherwise
+    Library,
+}
+
+/// How a policy of minijail is used, which its text does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Minijail {
+    /// Who reads it
+    pub reader: MinijailReader,
+    /// Whether `kill`, and what is said nowhere, kills the process and not only the thread
+    pub kill_process: bool,
+    /// What calls get that the policy does not permit, whatever it says itself: `--default-action` of the compiler, or
+    /// `log` for `minijail0 -L`
+    pub default: Option<Answer>,
 }
 
 /// What a reader needs to know beyond the text.
@@ -72,6 +110,8 @@ pub struct PolicyOptions<'o> {
     pub runtime: Runtime,
     /// Which of several filters in one file
     pub select: Option<String>,
+    /// How a policy of minijail is used
+    pub minijail: Minijail,
     /// Reads a file that the text includes, by the path as written there; the error says why it could not be read
     pub include: &'o dyn Fn(&str) -> Result<String, String>,
 }
@@ -103,6 +143,7 @@ impl Default for PolicyOptions<'_> {
             kernel: Kernel::LATEST,
             runtime: Runtime::default(),
             select: None,
+            minijail: Minijail::default(),
             include: &|_| Err("including files is not possible here".to_owned()),
         }
     }
@@ -116,6 +157,7 @@ impl core::fmt::Debug for PolicyOptions<'_> {
             .field("kernel", &self.kernel)
             .field("runtime", &self.runtime)
             .field("select", &self.select)
+            .field("minijail", &self.minijail)
             .finish_non_exhaustive()
     }
 }
@@ -164,7 +206,10 @@ impl PolicyFormat {
     fn read(self, name: &str, text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead, Vec<Problem>> {
         match self {
             Self::Policy => own(name, text),
-            Self::Oci | Self::Seccompiler | Self::Minijail | Self::Kafel | Self::Pfc | Self::Systemd => {
+            Self::Seccompiler => seccompiler::read(text, options),
+            Self::Oci => oci::read(text, options),
+            Self::Minijail => minijail::read(text, options),
+            Self::Kafel | Self::Pfc | Self::Systemd => {
                 let _ = options;
                 Err(vec![Problem::new(
                     format!("there is no reader for {} yet", self.name()),
