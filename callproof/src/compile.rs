@@ -5,6 +5,7 @@ use callproof_policy::{ByteOrder, CallPattern, Claim, CompileOptions, Env, Groun
 use callproof_verifier::{Answer, AskError, Limits, Query, Session, Side};
 use callproof_vm::{Filter, Insn, Machine};
 
+use crate::cases::judge::undecided;
 use crate::error::{Error, ErrorKind};
 
 /// Compiles a policy, and proves that the filter says what the policy says, for every call. Nothing else is returned.
@@ -36,11 +37,7 @@ fn proved(
         right: Operand::Named("policy".to_owned(), Span::default()),
         calls: Predicate::of(CallPattern::new(Selector::Any)),
     };
-    let undecided = |undecided| {
-        let message = format!("whether the compiled filter is the policy is undecided: {undecided}");
-        Error::new(ErrorKind::Undecided, message).help("split the policy, or name fewer ABIs")
-    };
-    let mut session = Session::new(&filters, others, machine, order, limits).map_err(undecided)?;
+    let mut session = Session::new(&filters, others, machine, order, limits);
     let query = Query {
         claim: &claim,
         env: &Env::default(),
@@ -48,7 +45,13 @@ fn proved(
     let outcome = session.ask(&query).map_err(|error: AskError| bug(&error))?;
     match outcome.answer {
         Answer::Holds { .. } => Ok(()),
-        Answer::Undecided(tried) => Err(undecided(tried.undecided)),
+        Answer::Undecided(tried) => {
+            let message = format!(
+                "whether the compiled filter is the policy is undecided: {}",
+                undecided(&tried)
+            );
+            Err(Error::new(ErrorKind::Undecided, message).help("split the policy, or name fewer ABIs"))
+        }
         Answer::Fails(found) => {
             let call = found
                 .shown

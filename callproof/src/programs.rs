@@ -64,6 +64,7 @@ pub(crate) fn reading(options: &Options) -> Reading {
         endian: machine.endian,
         kernel: machine.kernel,
         runtime: callproof_formats::policy::Runtime::default(),
+        select: None,
         caps: Vec::new(),
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Reading {
     pub(crate) endian: Endian,
     pub(crate) kernel: Kernel,
     pub(crate) runtime: Runtime,
+    pub(crate) select: Option<String>,
     pub(crate) caps: Vec<String>,
 }
 
@@ -89,6 +90,7 @@ impl Reading {
             caps: self.caps.iter().cloned().collect(),
             kernel: self.kernel,
             runtime: self.runtime,
+            select: self.select.clone(),
             include: &include,
             ..PolicyOptions::default()
         };

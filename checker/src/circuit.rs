@@ -18,6 +18,7 @@ pub(crate) const TRUE: Literal = 1;
 /// Variables 1 to 512 are the bits of the input.
 const INPUTS: u32 = 512;
 const MAX_GATES: usize = 1 << 22;
+const MAX_ASKED: u32 = 1 << 26;
 
 pub(crate) const fn not(a: Literal) -> Literal {
     a ^ 1
@@ -28,6 +29,8 @@ pub(crate) const fn not(a: Literal) -> Literal {
 pub(crate) struct Circuit {
     gates: Vec<(Literal, Literal)>,
     known: BTreeMap<(Literal, Literal), Literal>,
+    /// How often a gate was asked for
+    asked: u32,
 }
 
 /// The bit of the input that has this number in the variable order.
@@ -67,10 +70,12 @@ impl Circuit {
 
     /// Refuses a circuit that has become too large.
     pub(crate) fn bounded(&self) -> Result<(), Rejected> {
-        if self.gates.len() < MAX_GATES {
+        if self.gates.len() < MAX_GATES && self.asked < MAX_ASKED {
             Ok(())
         } else {
-            Err(Rejected::unsupported("the filters need more than 4,194,304 gates"))
+            Err(Rejected::unsupported(
+                "the filters need more than 4,194,304 gates, or these too often",
+            ))
         }
     }
 
@@ -82,6 +87,7 @@ impl Circuit {
         if a == TRUE || a == b {
             return b;
         }
+        self.asked = self.asked.saturating_add(1);
         let next = self.variables().saturating_add(1).saturating_mul(2);
         let gate = *self.known.entry((a, b)).or_insert(next);
         if gate == next {
@@ -212,15 +218,19 @@ impl Circuit {
 
     /// Whether a word lies in a range.
     pub(crate) fn between(&mut self, a: &Word, first: u32, last: u32) -> Literal {
+        if first == last {
+            return self.compare(Op::Eq, a, &constant(first));
+        }
         let from = self.compare(Op::Ge, a, &constant(first));
         let beyond = self.compare(Op::Gt, a, &constant(last));
         self.and(from, not(beyond))
     }
 
-    pub(crate) fn member(&mut self, a: &Word, set: &Set) -> Literal {
-        set.iter().fold(FALSE, |member, &(first, last)| {
+    pub(crate) fn member(&mut self, a: &Word, set: &Set) -> Result<Literal, Rejected> {
+        set.iter().try_fold(FALSE, |member, &(first, last)| {
+            self.bounded()?;
             let inside = self.between(a, first, last);
-            self.or(member, inside)
+            Ok(self.or(member, inside))
         })
     }
 }

@@ -9,12 +9,12 @@ use crate::budget::Budget;
 use crate::bytes::Reader;
 use crate::class::Classes;
 use crate::diagram::{Diagram, Edge, NO, YES};
-use crate::format::{Region, Relation, Statement};
+use crate::format::{Claim, Event, Machine, Part, Region, Relation, Statement, asked};
 use crate::points::{Points, UNKNOWN};
 use crate::program::{A, Insn, X};
 use crate::relation::{View, check as relation};
 use crate::run::{Claimed, Question};
-use crate::value::{Field, Test, Value};
+use crate::value::{Field, Value};
 
 /// The body of a diagram proof, but for its classes and nodes.
 struct Body {
@@ -35,12 +35,11 @@ pub(crate) fn check(
 ) -> Result<(), Rejected> {
     let claim = &statement.claim;
     let classes = Classes::read(r, &statement.machine)?;
-    let valued = !matches!(claim.relation, Relation::Cost(_) | Relation::Never { .. });
-    if !valued && classes.len() != 0 {
+    let family = Family::of(claim);
+    if !matches!(family, Family::Values) && classes.len() != 0 {
         return Err(r.unreadable("there are classes, but the claim is not about values"));
     }
-    let weighted = matches!(claim.relation, Relation::Cost(_));
-    let diagram = Diagram::read(r, classes.len(), weighted)?;
+    let diagram = Diagram::read(r, classes.len(), matches!(family, Family::Cost))?;
     let body = body(r, statement, &diagram)?;
     r.end()?;
 
@@ -55,21 +54,26 @@ pub(crate) fn check(
         region(&mut judge, node, *edge, &body.regions)?;
     }
     let roots = chains(&mut judge, statement, programs, &body)?;
-    let views = claim.views.iter().map(|view| {
-        let root = roots.get(usize::from(view.chain)).copied();
-        root.map(|root| View::new(root, &view.force))
-    });
-    let views: Option<Vec<_>> = views.collect();
-    let region = if claim.region.is_empty() {
-        Some(YES)
-    } else {
-        body.regions.last().copied()
-    };
-    match (region, views.as_deref()) {
-        (Some(region), Some([one])) => relation(&mut judge, claim, region, one, one),
-        (Some(region), Some([left, right])) => relation(&mut judge, claim, region, left, right),
-        _ => Err(Rejected::wrong("a view is of no chain")),
+    for part in &claim.parts {
+        let region = defined(&body.regions, part.within)?;
+        let (Some(one), Some(other)) = (part.views.first(), part.views.last()) else {
+            return Err(Rejected::wrong("there is no view"));
+        };
+        let [left, right] = [one, other].map(|view| {
+            let roots = roots.get(usize::from(view.chain));
+            roots.map_or(&[][..], Vec::as_slice)
+        });
+        for (&left, &right) in left.iter().zip(right) {
+            let (left, right) = (View::new(left, &one.force), View::new(right, &other.force));
+            relation(&mut judge, &part.relation, region, &left, &right)?;
+        }
     }
+    Ok(())
+}
+
+fn defined(known: &[Edge], number: u32) -> Result<Edge, Rejected> {
+    let edge = known.get(number as usize).copied();
+    edge.ok_or_else(|| Rejected::wrong("a region refers to what was not defined"))
 }
 
 fn body(r: &mut Reader<'_>, statement: &Statement, diagram: &Diagram) -> Result<Body, Rejected> {
@@ -84,7 +88,7 @@ fn body(r: &mut Reader<'_>, statement: &Statement, diagram: &Diagram) -> Result<
         points.push(each.collect::<Result<Vec<_>, _>>()?);
     }
     let mut combined = Vec::new();
-    if !matches!(claim.relation, Relation::Never { .. }) {
+    if !matches!(Family::of(claim), Family::Events(_)) {
         for chain in shape {
             let each = chain.iter().skip(1).map(|_| diagram.edge(r));
             combined.push(each.collect::<Result<Vec<_>, _>>()?);
@@ -99,96 +103,83 @@ fn body(r: &mut Reader<'_>, statement: &Statement, diagram: &Diagram) -> Result<
 
 /// Whether an edge is what one node of the region says.
 fn region(judge: &mut Judge, node: &Region, edge: Edge, known: &[Edge]) -> Result<(), Rejected> {
-    let known = |number: u32| {
-        let edge = known.get(number as usize).copied();
-        edge.ok_or_else(|| Rejected::wrong("a region refers to what was not defined"))
-    };
-    match node {
-        &Region::Test {
-            word,
-            mask,
-            op,
-            k,
-            then,
-            otherwise,
-        } => {
-            let (then, otherwise) = (known(then)?, known(otherwise)?);
-            let Some(field) = Field::new(word, 0, mask, 0) else {
-                return same(edge, if op.holds(0, k) { then } else { otherwise });
-            };
-            judge.test(&Test::new(field, op, k), edge, then, otherwise)
+    let otherwise = defined(known, node.otherwise)?;
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut next = Some(0_u32);
+    for &(first, last, to) in &node.cases {
+        if let (Some(start), Some(before)) = (next, first.checked_sub(1)) {
+            append(&mut pieces, start, before, otherwise);
         }
-        Region::Select {
-            word,
-            mask,
-            cases,
-            otherwise,
-        } => {
-            let otherwise = known(*otherwise)?;
-            let mut pieces: Vec<Piece> = Vec::new();
-            let mut next = Some(0_u32);
-            for &(first, last, to) in cases {
-                if let (Some(start), Some(before)) = (next, first.checked_sub(1)) {
-                    append(&mut pieces, start, before, otherwise);
-                }
-                append(&mut pieces, first, last, known(to)?);
-                next = last.checked_add(1);
-            }
-            if let Some(start) = next {
-                append(&mut pieces, start, u32::MAX, otherwise);
-            }
-            match (Field::new(*word, 0, *mask, 0), pieces.first()) {
-                (Some(field), _) => judge.switch(&field, edge, &pieces),
-                (None, Some(piece)) => same(edge, piece.to),
-                (None, None) => Err(Rejected::wrong("a region covers nothing")),
-            }
+        append(&mut pieces, first, last, defined(known, to)?);
+        next = last.checked_add(1);
+    }
+    if let Some(start) = next {
+        append(&mut pieces, start, u32::MAX, otherwise);
+    }
+    match (Field::new(node.word, 0, node.mask, 0), pieces.first()) {
+        (Some(field), _) => judge.switch(&field, edge, &pieces),
+        (None, Some(piece)) => same(edge, piece.to),
+        (None, None) => Err(Rejected::wrong("a region covers nothing")),
+    }
+}
+
+/// What the parts of a claim are about.
+enum Family<'f> {
+    Values,
+    Cost,
+    /// These events in the filters of this chain
+    Events(Option<(usize, &'f [Event])>),
+}
+
+impl<'f> Family<'f> {
+    fn of(claim: &'f Claim) -> Self {
+        match claim.parts.first() {
+            Some(Part {
+                relation: Relation::Never(events),
+                views,
+                ..
+            }) => Self::Events(views.first().map(|view| (usize::from(view.chain), events.as_slice()))),
+            Some(Part {
+                relation: Relation::Cost(_),
+                ..
+            }) => Self::Cost,
+            _ => Self::Values,
         }
     }
 }
 
-/// Checks the filters that the claim is about; the function of each chain.
+/// Checks the filters that the claim is about. For each chain its function; if the claim is about events, the
+/// functions of the filters where they are.
 fn chains(
     judge: &mut Judge,
     statement: &Statement,
     programs: &[Vec<Vec<Insn>>],
     body: &Body,
-) -> Result<Vec<Edge>, Rejected> {
+) -> Result<Vec<Vec<Edge>>, Rejected> {
     let Statement { machine, claim, .. } = statement;
-    let check = |judge: &mut Judge, program: &[Insn], points: &Points, question| {
-        let claimed = Claimed {
-            program,
-            points,
-            shift: machine.shift,
-            question,
-        };
-        claimed.check(judge)?;
-        entry(points)
-    };
     let mut roots = Vec::new();
-    for (number, (programs, points)) in (0_u8..).zip(programs.iter().zip(&body.points)) {
-        let mut filters = programs.iter().zip(points);
-        if let Relation::Never { filter, pc, way } = claim.relation {
-            // The functions of other chains are not asked for, and there is only one view.
-            let viewed = claim.views.iter().any(|view| view.chain == number);
-            let root = match filters.nth(filter as usize) {
-                Some((program, points)) if viewed && (pc as usize) < program.len() => {
-                    check(judge, program, points, Question::Never(pc as usize, way))?
+    for (number, (programs, points)) in programs.iter().zip(&body.points).enumerate() {
+        let filters = programs.iter().zip(points);
+        let question = match Family::of(claim) {
+            Family::Cost => Question::Cost,
+            Family::Values => Question::Value,
+            Family::Events(events) => {
+                let mut functions = Vec::new();
+                let events = events.filter(|(chain, _)| *chain == number).map_or(&[][..], |(_, e)| e);
+                for (place, (program, points)) in filters.enumerate() {
+                    let asked = asked(program.len(), place, events);
+                    if asked.iter().any(|ways| *ways != 0) {
+                        functions.push(filter(judge, program, points, (machine, Question::Never(&asked)))?);
+                    }
                 }
-                _ if viewed => return Err(Rejected::wrong("the claim is about an instruction that does not exist")),
-                _ => YES,
-            };
-            roots.push(root);
-            continue;
-        }
-        let question = if matches!(claim.relation, Relation::Cost(_)) {
-            Question::Cost
-        } else {
-            Question::Value
+                roots.push(functions);
+                continue;
+            }
         };
         let mut sofar: Option<Edge> = None;
-        let mut combined = body.combined.get(usize::from(number)).into_iter().flatten();
+        let mut combined = body.combined.get(number).into_iter().flatten();
         for (program, points) in filters {
-            let root = check(judge, program, points, question)?;
+            let root = filter(judge, program, points, (machine, question))?;
             let Some(older) = sofar else {
                 sofar = Some(root);
                 continue;
@@ -198,9 +189,26 @@ fn chains(
             judge.combined(both, older, root)?;
             sofar = Some(both);
         }
-        roots.push(sofar.ok_or_else(|| Rejected::wrong("a chain has no filter"))?);
+        roots.push(sofar.into_iter().collect());
     }
     Ok(roots)
+}
+
+/// Checks the points of a filter; its function.
+fn filter(
+    judge: &mut Judge,
+    program: &[Insn],
+    points: &Points,
+    (machine, question): (&Machine, Question<'_>),
+) -> Result<Edge, Rejected> {
+    let claimed = Claimed {
+        program,
+        points,
+        shift: machine.shift,
+        question,
+    };
+    claimed.check(judge)?;
+    entry(points)
 }
 
 /// The function of a filter: what its first point claims, if that holds where every run begins.

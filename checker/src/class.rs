@@ -138,7 +138,7 @@ impl Classes {
             Relation::SameAction => l.severity == r.severity && l.severity.0 == l.severity.1,
             Relation::Refines => l.severity.1 <= r.severity.0,
             Relation::Implies(set) => l.outside(set) || r.inside(set),
-            Relation::Cost(_) | Relation::Never { .. } => false,
+            Relation::Cost(_) | Relation::Never(_) => false,
         }
     }
 
@@ -149,7 +149,7 @@ impl Classes {
             Relation::Equal | Relation::SameAction | Relation::Refines | Relation::Implies(_) => {
                 each.all(|number| self.relate(relation, number, number))
             }
-            Relation::Within(_) | Relation::Cost(_) | Relation::Never { .. } => false,
+            Relation::Within(_) | Relation::Cost(_) | Relation::Never(_) => false,
         }
     }
 }

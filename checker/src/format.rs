@@ -38,51 +38,42 @@ pub enum Shift {
     SixBitZero,
 }
 
-/// For every input in the region, the relation holds between the values of the views.
+/// All parts hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Nodes number 2, 3, ...; 0 is "never", 1 is "always". The last node is the region; none means every input
+    /// Sets of inputs, which the parts refer to. Nodes number 2, 3, ...; 0 is "never", 1 is "always"
     pub region: Vec<Region>,
+    /// 1 to 4,096; all about values, or all about cost, or one about events
+    pub parts: Vec<Part>,
+}
+
+/// For every input in the region, the relation holds between the values of the views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The number of a region node
+    pub within: u32,
     /// One or two
     pub views: Vec<View>,
     /// What must hold
     pub relation: Relation,
 }
 
-/// One node of a region.
+/// One node of a region: the node whose range holds `word & mask`, else the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Region {
-    /// If `(word & mask) op k` then one, else the other
-    Test {
-        /// Which word, numbered as in the variable order
-        word: u8,
-        /// Which bits of it
-        mask: u32,
-        /// How they are compared
-        op: Op,
-        /// With what
-        k: u32,
-        /// The node if it holds
-        then: u32,
-        /// The node if not
-        otherwise: u32,
-    },
-    /// The node whose range holds `word & mask`, else the other
-    Select {
-        /// Which word, numbered as in the variable order
-        word: u8,
-        /// Which bits of it
-        mask: u32,
-        /// First and last value and node, ascending
-        cases: Vec<(u32, u32, u32)>,
-        /// The node for all other values
-        otherwise: u32,
-    },
+pub struct Region {
+    /// Which word, numbered as in the variable order
+    pub word: u8,
+    /// Which bits of it
+    pub mask: u32,
+    /// First and last value and node, ascending
+    pub cases: Vec<(u32, u32, u32)>,
+    /// The node for all other values
+    pub otherwise: u32,
 }
 
 /// A comparison of unsigned words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
+pub(crate) enum Op {
     /// `==`
     Eq,
     /// `>`
@@ -120,26 +111,52 @@ pub enum Relation {
     Implies(Set),
     /// The filters of the chain execute at most so many instructions
     Cost(u32),
-    /// Something never happens in a filter of the chain
-    Never {
-        /// Which filter, 0 being the oldest
-        filter: u32,
-        /// Which instruction
-        pc: u32,
-        /// What does not happen there
-        way: Way,
-    },
+    /// None of this ever happens in the filters of the chain
+    Never(Vec<Event>),
+}
+
+/// Something that may happen while a filter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which filter, 0 being the oldest
+    pub filter: u32,
+    /// Which instruction
+    pub pc: u32,
+    /// What happens there
+    pub way: Way,
 }
 
 /// What may happen at an instruction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     /// It is executed
     Reached,
-    /// A jump is taken by `jt`, a division divides by zero, a shift by X has X of 32 or more
+    /// The condition of a jump holds, a division divides by zero, a shift by X has X of 32 or more
     Yes,
-    /// A jump is taken by `jf`, a division by X or shift by X is none of these
+    /// It does not, a division by X or shift by X is none of these
     No,
+}
+
+impl Way {
+    /// A bit for each way.
+    pub(crate) const fn bit(self) -> u8 {
+        match self {
+            Self::Reached => 1,
+            Self::Yes => 2,
+            Self::No => 4,
+        }
+    }
+}
+
+/// For each instruction of a filter, the ways in question: a bit for each.
+pub(crate) fn asked(length: usize, filter: usize, events: &[Event]) -> Vec<u8> {
+    let mut asked = alloc::vec![0; length];
+    for event in events.iter().filter(|event| event.filter as usize == filter) {
+        if let Some(ways) = asked.get_mut(event.pc as usize) {
+            *ways |= event.way.bit();
+        }
+    }
+    asked
 }
 
 /// How the proof is done.
@@ -153,6 +170,7 @@ const MAGIC: [u8; 4] = *b"CPRF";
 const VERSION: u8 = 1;
 const MAX_FILE: usize = 64 << 20;
 const MAX_FILTERS: usize = 4096;
+const MAX_PARTS: usize = 4096;
 const MAX_INSNS: u32 = 4096;
 const MAX_ALL_INSNS: u64 = 65_536;
 
@@ -220,46 +238,56 @@ fn claim(r: &mut Reader<'_>, shape: &[Vec<u32>]) -> Result<Claim, Rejected> {
         known = known.saturating_add(1);
         Ok(node)
     })?;
-    let views = r.list(|r| view(r, shape.len()))?;
-    let relation = relation(r)?;
-    let wanted = match relation {
-        Relation::Within(_) | Relation::Cost(_) | Relation::Never { .. } => 1,
-        Relation::Equal | Relation::SameAction | Relation::Refines | Relation::Implies(_) => 2,
+    let parts = r.list(|r| part(r, known, shape))?;
+    let kind = |part: &Part| match part.relation {
+        Relation::Cost(_) => 1,
+        Relation::Never(_) => 2,
+        _ => 0,
     };
-    if views.len() != wanted {
-        return Err(r.unreadable("the relation is not about so many views"));
+    let kinds = parts.iter().map(kind);
+    let most = if kinds.clone().eq([2]) { 1 } else { MAX_PARTS };
+    let alike = kinds.clone().min() == kinds.max();
+    if alike && (1..=most).contains(&parts.len()) {
+        Ok(Claim { region, parts })
+    } else {
+        Err(r.unreadable("a claim has no part, too many, or parts that do not go together"))
     }
-    Ok(Claim {
-        region,
-        views,
-        relation,
-    })
 }
 
 /// Nodes up to and without `known` may be referred to.
-fn region(r: &mut Reader<'_>, known: u32) -> Result<Region, Rejected> {
-    let form = r.tag(2)?;
-    let word = r.tag(16)?;
-    let known = |r: &mut Reader<'_>| {
-        let to = r.nat()?;
-        if to < known {
-            Ok(to)
-        } else {
-            Err(r.unreadable("a region refers to what was not defined before"))
-        }
+fn part(r: &mut Reader<'_>, known: u32, shape: &[Vec<u32>]) -> Result<Part, Rejected> {
+    let within = node(r, known)?;
+    let views = r.list(|r| view(r, shape.len()))?;
+    let chain = views.first().and_then(|view| shape.get(usize::from(view.chain)));
+    let relation = relation(r, chain.map_or(&[], Vec::as_slice))?;
+    let wanted = match relation {
+        Relation::Within(_) | Relation::Cost(_) | Relation::Never(_) => 1,
+        Relation::Equal | Relation::SameAction | Relation::Refines | Relation::Implies(_) => 2,
     };
-    if form == 0 {
-        return Ok(Region::Test {
-            word,
-            op: op(r)?,
-            mask: r.u32()?,
-            k: r.u32()?,
-            then: known(r)?,
-            otherwise: known(r)?,
-        });
+    if views.len() == wanted {
+        Ok(Part {
+            within,
+            views,
+            relation,
+        })
+    } else {
+        Err(r.unreadable("the relation is not about so many views"))
     }
-    let mask = r.u32()?;
-    let otherwise = known(r)?;
+}
+
+/// The number of a node that was defined before.
+fn node(r: &mut Reader<'_>, known: u32) -> Result<u32, Rejected> {
+    let to = r.nat()?;
+    if to < known {
+        Ok(to)
+    } else {
+        Err(r.unreadable("a region refers to what was not defined before"))
+    }
+}
+
+fn region(r: &mut Reader<'_>, known: u32) -> Result<Region, Rejected> {
+    let (word, mask) = (r.tag(16)?, r.u32()?);
+    let otherwise = node(r, known)?;
     let mut next = Some(0_u32);
     let cases = r.list(|r| {
         let (gap, span) = (r.nat()?, r.nat()?);
@@ -267,22 +295,13 @@ fn region(r: &mut Reader<'_>, known: u32) -> Result<Region, Rejected> {
         let range = first.and_then(|first| Some((first, first.checked_add(span)?)));
         let (first, last) = range.ok_or_else(|| r.unreadable("a case lies beyond the largest word"))?;
         next = last.checked_add(1);
-        Ok((first, last, known(r)?))
+        Ok((first, last, node(r, known)?))
     })?;
-    Ok(Region::Select {
+    Ok(Region {
         word,
         mask,
         cases,
         otherwise,
-    })
-}
-
-fn op(r: &mut Reader<'_>) -> Result<Op, Rejected> {
-    Ok(match r.tag(4)? {
-        0 => Op::Eq,
-        1 => Op::Gt,
-        2 => Op::Ge,
-        _ => Op::Set,
     })
 }
 
@@ -298,7 +317,8 @@ fn view(r: &mut Reader<'_>, chains: usize) -> Result<View, Rejected> {
     }
 }
 
-fn relation(r: &mut Reader<'_>) -> Result<Relation, Rejected> {
+/// `chain` holds the lengths of the filters that are viewed.
+fn relation(r: &mut Reader<'_>, chain: &[u32]) -> Result<Relation, Rejected> {
     Ok(match r.tag(7)? {
         0 => Relation::Within(set(r)?),
         1 => Relation::Equal,
@@ -306,16 +326,22 @@ fn relation(r: &mut Reader<'_>) -> Result<Relation, Rejected> {
         3 => Relation::Refines,
         4 => Relation::Implies(set(r)?),
         5 => Relation::Cost(r.nat()?),
-        _ => Relation::Never {
-            filter: r.nat()?,
-            pc: r.nat()?,
-            way: match r.tag(3)? {
-                0 => Way::Reached,
-                1 => Way::Yes,
-                _ => Way::No,
-            },
-        },
+        _ => Relation::Never(r.list(|r| event(r, chain))?),
     })
+}
+
+fn event(r: &mut Reader<'_>, chain: &[u32]) -> Result<Event, Rejected> {
+    let (filter, pc) = (r.nat()?, r.nat()?);
+    let way = match r.tag(3)? {
+        0 => Way::Reached,
+        1 => Way::Yes,
+        _ => Way::No,
+    };
+    if chain.get(filter as usize).is_some_and(|&length| pc < length) {
+        Ok(Event { filter, pc, way })
+    } else {
+        Err(r.unreadable("the claim is about an instruction that does not exist"))
+    }
 }
 
 pub(crate) fn set(r: &mut Reader<'_>) -> Result<Set, Rejected> {

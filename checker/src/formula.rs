@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Rejected;
 use crate::circuit::{Circuit, FALSE, Literal, TRUE, Word, constant, input, not};
-use crate::format::{Machine, Op, Region, Relation, Statement, View, Way};
+use crate::format::{Event, Machine, Op, Region, Relation, Statement, View, Way, asked};
 use crate::program::{A, Insn, REGISTERS, X};
 use crate::value::{Alu, Bit, Value};
 
@@ -94,43 +94,55 @@ fn mark(needed: &mut [bool], literal: Literal) {
     }
 }
 
-/// True if the input is in the region and the relation does not hold.
+/// True if the input is in the region of a part whose relation does not hold.
 fn goal(c: &mut Circuit, statement: &Statement, programs: &[Vec<Vec<Insn>>]) -> Result<Literal, Rejected> {
-    let claim = &statement.claim;
-    let inside = region(c, &claim.region)?;
-    let mut values = Vec::new();
-    for view in &claim.views {
-        let chain = programs.get(usize::from(view.chain)).map_or(&[][..], Vec::as_slice);
-        values.push(chained(c, statement, chain, &seen(view))?);
-    }
-    let (Some(left), Some(right)) = (values.first(), values.last()) else {
-        return Err(Rejected::wrong("there is no view"));
-    };
-    let machine = &statement.machine;
-    let holds = match &claim.relation {
-        Relation::Within(set) => c.member(&left.value, set),
-        Relation::Equal => c.compare(Op::Eq, &left.value, &right.value),
-        Relation::SameAction => c.compare(
-            Op::Eq,
-            &severity(&left.value, machine),
-            &severity(&right.value, machine),
-        ),
-        Relation::Refines => {
-            let above = c.compare(
-                Op::Gt,
-                &severity(&left.value, machine),
-                &severity(&right.value, machine),
-            );
-            not(above)
+    let regions = regions(c, &statement.claim.region)?;
+    let mut known: Vec<(&View, Outcome)> = Vec::new();
+    let mut goal = FALSE;
+    for part in &statement.claim.parts {
+        let events = match &part.relation {
+            Relation::Never(events) => events.as_slice(),
+            _ => &[],
+        };
+        for view in &part.views {
+            if !known.iter().any(|(seen, _)| *seen == view) {
+                let chain = programs.get(usize::from(view.chain)).map_or(&[][..], Vec::as_slice);
+                let outcome = chained(c, &statement.machine, chain, &seen(view), events)?;
+                known.push((view, outcome));
+            }
         }
+        let find = |view| known.iter().find(|(seen, _)| Some(*seen) == view);
+        let (Some((_, left)), Some((_, right))) = (find(part.views.first()), find(part.views.last())) else {
+            return Err(Rejected::wrong("there is no view"));
+        };
+        let holds = holds(c, &statement.machine, &part.relation, left, right)?;
+        let within = regions.get(part.within as usize).copied().unwrap_or(TRUE);
+        let fails = c.and(within, not(holds));
+        goal = c.or(goal, fails);
+    }
+    Ok(goal)
+}
+
+fn holds(
+    c: &mut Circuit,
+    machine: &Machine,
+    relation: &Relation,
+    left: &Outcome,
+    right: &Outcome,
+) -> Result<Literal, Rejected> {
+    let [a, b] = [left, right].map(|outcome| severity(&outcome.value, machine));
+    Ok(match relation {
+        Relation::Within(set) => c.member(&left.value, set)?,
+        Relation::Equal => c.compare(Op::Eq, &left.value, &right.value),
+        Relation::SameAction => c.compare(Op::Eq, &a, &b),
+        Relation::Refines => not(c.compare(Op::Gt, &a, &b)),
         Relation::Implies(set) => {
-            let (left, right) = (c.member(&left.value, set), c.member(&right.value, set));
+            let (left, right) = (c.member(&left.value, set)?, c.member(&right.value, set)?);
             c.or(not(left), right)
         }
         Relation::Cost(_) => return Err(Rejected::unsupported("a refutation cannot speak about cost")),
-        Relation::Never { .. } => not(left.happened),
-    };
-    Ok(c.and(inside, not(holds)))
+        Relation::Never(_) => not(left.happened),
+    })
 }
 
 fn word(slot: u32) -> Word {
@@ -162,44 +174,22 @@ fn seen(view: &View) -> Words {
     })
 }
 
-fn region(c: &mut Circuit, nodes: &[Region]) -> Result<Literal, Rejected> {
+/// The nodes of the region, behind "never" and "always".
+fn regions(c: &mut Circuit, nodes: &[Region]) -> Result<Vec<Literal>, Rejected> {
     let mut known = alloc::vec![FALSE, TRUE];
     for node in nodes {
-        c.bounded()?;
         let to = |number: u32| known.get(number as usize).copied().unwrap_or(FALSE);
-        let literal = match node {
-            &Region::Test {
-                word: slot,
-                mask,
-                op,
-                k,
-                then,
-                otherwise,
-            } => {
-                let masked = masked(c, slot, mask);
-                let holds = c.compare(op, &masked, &constant(k));
-                c.mux(holds, to(then), to(otherwise))
-            }
-            Region::Select {
-                word: slot,
-                mask,
-                cases,
-                otherwise,
-            } => {
-                let masked = masked(c, *slot, *mask);
-                cases.iter().rev().fold(to(*otherwise), |other, &(first, last, then)| {
-                    let inside = c.between(&masked, first, last);
-                    c.mux(inside, to(then), other)
-                })
-            }
-        };
-        known.push(literal);
+        let masked = masked(c, node.word, node.mask);
+        let otherwise = to(node.otherwise);
+        let mut cases = node.cases.iter().rev();
+        let literal = cases.try_fold(otherwise, |other, &(first, last, then)| {
+            c.bounded()?;
+            let inside = c.between(&masked, first, last);
+            Ok(c.mux(inside, to(then), other))
+        });
+        known.push(literal?);
     }
-    Ok(if nodes.is_empty() {
-        TRUE
-    } else {
-        known.last().copied().unwrap_or(FALSE)
-    })
+    Ok(known)
 }
 
 fn masked(c: &mut Circuit, slot: u8, mask: u32) -> Word {
@@ -218,23 +208,22 @@ fn severity(value: &Word, machine: &Machine) -> Word {
 }
 
 /// What the filters of a chain decide together, the newest first.
-fn chained(c: &mut Circuit, statement: &Statement, chain: &[Vec<Insn>], words: &Words) -> Result<Outcome, Rejected> {
-    let machine = &statement.machine;
+fn chained(
+    c: &mut Circuit,
+    machine: &Machine,
+    chain: &[Vec<Insn>],
+    words: &Words,
+    events: &[Event],
+) -> Result<Outcome, Rejected> {
     let mut best = Outcome {
         value: constant(0x7fff_0000),
         happened: FALSE,
     };
     for (number, program) in chain.iter().enumerate().rev() {
-        let asked = match statement.claim.relation {
-            Relation::Never { filter, pc, way } if filter as usize == number => Some((pc as usize, way)),
-            _ => None,
-        };
-        let outcome = run(c, program, machine, words, asked)?;
-        let worse = c.compare(
-            Op::Gt,
-            &severity(&best.value, machine),
-            &severity(&outcome.value, machine),
-        );
+        let asked = asked(program.len(), number, events);
+        let outcome = run(c, program, machine, words, &asked)?;
+        let [old, new] = [&best, &outcome].map(|outcome| severity(&outcome.value, machine));
+        let worse = c.compare(Op::Gt, &old, &new);
         best.value = c.choose(worse, &outcome.value, &best.value);
         best.happened = c.or(best.happened, outcome.happened);
     }
@@ -242,13 +231,7 @@ fn chained(c: &mut Circuit, statement: &Statement, chain: &[Vec<Insn>], words: &
 }
 
 /// A filter, all paths at once: registers are merged where paths join.
-fn run(
-    c: &mut Circuit,
-    program: &[Insn],
-    machine: &Machine,
-    words: &Words,
-    asked: Option<(usize, Way)>,
-) -> Result<Outcome, Rejected> {
+fn run(c: &mut Circuit, program: &[Insn], machine: &Machine, words: &Words, asked: &[u8]) -> Result<Outcome, Rejected> {
     let mut arrivals: Vec<Option<(Literal, Box<Registers>)>> = Vec::new();
     arrivals.resize_with(program.len(), || None);
     if let Some(first) = arrivals.first_mut() {
@@ -271,15 +254,11 @@ fn run(
         }
         let yes = c.and(here, condition.unwrap_or(FALSE));
         let no = c.and(here, not(condition.unwrap_or(FALSE)));
-        if let Some((asked, way)) = asked
-            && asked == pc
-        {
-            outcome.happened = match (way, condition) {
-                (Way::Reached, _) => here,
-                (Way::Yes, _) => yes,
-                (Way::No, Some(_)) => no,
-                (Way::No, None) => FALSE,
-            };
+        let no_way = if condition.is_some() { no } else { FALSE };
+        for (way, when) in [(Way::Reached, here), (Way::Yes, yes), (Way::No, no_way)] {
+            if asked.get(pc).is_some_and(|ways| ways & way.bit() != 0) {
+                outcome.happened = c.or(outcome.happened, when);
+            }
         }
         if let Some((register, value)) = effect.set
             && let Some(slot) = registers.get_mut(register)

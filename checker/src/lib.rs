@@ -47,7 +47,7 @@ mod value;
 use alloc::vec::Vec;
 
 pub use circuit::Literal;
-pub use format::{Claim, Machine, Op, Region, Relation, Set, Shift, Statement, View, Way, statement};
+pub use format::{Claim, Event, Machine, Part, Region, Relation, Set, Shift, Statement, View, Way, statement};
 pub use formula::Formula;
 pub use rejected::{Kind, Rejected};
 

@@ -3,7 +3,7 @@
 use crate::Rejected;
 use crate::agree::Judge;
 use crate::diagram::{Diagram, Edge, NO, YES};
-use crate::format::{Claim, Relation};
+use crate::format::Relation;
 
 /// A chain's function, with some bits of the input forced.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,9 +42,15 @@ impl View {
 }
 
 /// Checks that the relation holds wherever the region does.
-pub(crate) fn check(judge: &mut Judge, claim: &Claim, region: Edge, left: &View, right: &View) -> Result<(), Rejected> {
+pub(crate) fn check(
+    judge: &mut Judge,
+    relation: &Relation,
+    region: Edge,
+    left: &View,
+    right: &View,
+) -> Result<(), Rejected> {
     judge.budget.begin();
-    if let Relation::Cost(bound) = claim.relation {
+    if let Relation::Cost(bound) = *relation {
         let most = greatest(judge, left, region, left.root)?;
         let most = most.map_or(0, |most| i64::from(most).saturating_add(i64::from(left.root.add)));
         return confirm(
@@ -53,10 +59,10 @@ pub(crate) fn check(judge: &mut Judge, claim: &Claim, region: Edge, left: &View,
         );
     }
     let mut walk = Walk {
-        claim,
+        relation,
         left,
         right,
-        reflexive: left.force == right.force && judge.classes.reflexive(&claim.relation),
+        reflexive: left.force == right.force && judge.classes.reflexive(relation),
     };
     walk.holds(judge, region, left.root, right.root)
 }
@@ -97,7 +103,7 @@ fn greatest(judge: &mut Judge, view: &View, region: Edge, edge: Edge) -> Result<
 }
 
 struct Walk<'w> {
-    claim: &'w Claim,
+    relation: &'w Relation,
     left: &'w View,
     right: &'w View,
     /// Whether the relation holds where both sides are the same function
@@ -124,11 +130,11 @@ impl Walk<'_> {
     }
 
     fn outcome(&self, judge: &Judge, region: Edge, left: Edge, right: Edge) -> Result<(), Rejected> {
-        let holds = if matches!(self.claim.relation, Relation::Never { .. }) {
+        let holds = if matches!(self.relation, Relation::Never(_)) {
             left == NO
         } else {
             let classes = judge.diagram.class(left).zip(judge.diagram.class(right));
-            classes.is_some_and(|(left, right)| judge.classes.relate(&self.claim.relation, left, right))
+            classes.is_some_and(|(left, right)| judge.classes.relate(self.relation, left, right))
         };
         confirm(
             region == YES && holds,

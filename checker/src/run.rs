@@ -11,13 +11,13 @@ use crate::value::{Alu, Field, Test, Value};
 
 /// What a diagram says about a run of a filter.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Question {
+pub(crate) enum Question<'q> {
     /// The class of what it returns
     Value,
     /// How many instructions it executes
     Cost,
-    /// Whether this ever happens at this instruction
-    Never(usize, Way),
+    /// Whether any of these ways, a bit for each, is ever gone at each instruction
+    Never(&'q [u8]),
 }
 
 /// A filter, the points that a proof claims for it, and what the points are about.
@@ -26,7 +26,7 @@ pub(crate) struct Claimed<'c> {
     pub(crate) program: &'c [Insn],
     pub(crate) points: &'c Points,
     pub(crate) shift: Shift,
-    pub(crate) question: Question,
+    pub(crate) question: Question<'c>,
 }
 
 /// Where a run stands.
@@ -113,7 +113,7 @@ impl Claimed<'_> {
     fn advance(&self, run: &mut Run, judge: &mut Judge) -> Result<Stop, Rejected> {
         loop {
             judge.budget.step()?;
-            if matches!(self.question, Question::Never(pc, Way::Reached) if pc == run.pc) {
+            if self.asked(run.pc, Way::Reached) {
                 return Ok(Stop::Exit(YES));
             }
             run.executed = run.executed.saturating_add(1);
@@ -151,7 +151,10 @@ impl Claimed<'_> {
             Insn::Alu(Alu::Div, None) => return self.divide(run, judge),
             Insn::Alu(op, k) => {
                 run.set(A, a.alu(op, k.map_or(x, Value::Const), self.shift));
-                if k.is_none() && matches!(op, Alu::Lsh | Alu::Rsh) && self.asked(pc) {
+                if k.is_none()
+                    && matches!(op, Alu::Lsh | Alu::Rsh)
+                    && [Way::Yes, Way::No].iter().any(|way| self.asked(pc, *way))
+                {
                     return self.branch(pc, Op::Ge, x, Value::Const(32), [Next::Pc(next); 2]);
                 }
             }
@@ -163,9 +166,9 @@ impl Claimed<'_> {
         Ok(Flow::Go(next))
     }
 
-    /// Whether the question is which way this instruction goes.
-    const fn asked(&self, pc: usize) -> bool {
-        matches!(self.question, Question::Never(asked, Way::Yes | Way::No) if asked == pc)
+    /// Whether the question is whether this instruction goes this way.
+    fn asked(&self, pc: usize, way: Way) -> bool {
+        matches!(self.question, Question::Never(asked) if asked.get(pc).is_some_and(|ways| ways & way.bit() != 0))
     }
 
     fn returned(&self, run: &Run, value: Value, judge: &Judge) -> Result<Stop, Rejected> {
@@ -187,6 +190,12 @@ impl Claimed<'_> {
     /// `div x`: a filter that divides by zero returns 0.
     fn divide(&self, run: &mut Run, judge: &Judge) -> Result<Flow, Rejected> {
         let (a, x) = (run.get(A), run.get(X));
+        if let Value::Const(1..) = x
+            && !self.asked(run.pc, Way::No)
+        {
+            run.set(A, a.alu(Alu::Div, x, self.shift));
+            return Ok(Flow::Go(run.pc.saturating_add(1)));
+        }
         let Stop::Exit(edge) = self.returned(run, Value::Const(0), judge)? else {
             return Err(Rejected::wrong("a constant is no constant"));
         };
@@ -198,10 +207,10 @@ impl Claimed<'_> {
 
     /// Goes one way, or stops where the input decides.
     fn branch(&self, pc: usize, op: Op, a: Value, b: Value, mut nexts: [Next; 2]) -> Result<Flow, Rejected> {
-        match self.question {
-            Question::Never(asked, Way::Yes) if asked == pc => nexts[0] = Next::Exit(YES),
-            Question::Never(asked, Way::No) if asked == pc => nexts[1] = Next::Exit(YES),
-            _ => {}
+        for (next, way) in nexts.iter_mut().zip([Way::Yes, Way::No]) {
+            if self.asked(pc, way) {
+                *next = Next::Exit(YES);
+            }
         }
         let [yes, no] = nexts;
         if let (Next::Pc(one), Next::Pc(other)) = (yes, no)

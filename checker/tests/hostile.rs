@@ -35,8 +35,8 @@ proptest! {
         file.extend([kind, machine.0, machine.1, machine.2]);
         let length = filter.len() / 8;
         let filter = &filter[..length * 8];
-        // One chain of one filter, no region, one view, within every value.
-        file.extend([1, 1, u8::try_from(length).unwrap(), 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        // One chain of one filter, no region, one part for every input, one view, within every value.
+        file.extend([1, 1, u8::try_from(length).unwrap(), 0, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
         file.extend(rest);
         let _ = check(&file, &[&[filter]]);
     }
@@ -46,7 +46,7 @@ proptest! {
 fn smallest() -> Vec<u8> {
     let mut file = b"CPRF\x01\x01\0\0\0".to_vec();
     file.extend([1, 1, 1]); // one chain of one filter of one instruction
-    file.extend([0, 1, 0, 0]); // every input; view of chain 0
+    file.extend([0, 1, 1, 1, 0, 0]); // no region; one part: every input; view of chain 0
     file.extend([0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]); // within 0..=0xffffffff
     file.extend([1, 0, 0, 0, 0xff, 0x7f]); // one class: 0x7fff0000
     file.extend([0]); // no nodes

@@ -11,7 +11,7 @@ const KILL: [u8; 8] = [6, 0, 0, 0, 0, 0, 0, 0];
 
 /// That one filter of one instruction returns something, because it allows.
 const PROOF: &[u8] =
-    b"CPRF\x01\x01\0\0\0\x01\x01\x01\0\x01\0\0\0\x01\0\0\0\0\xff\xff\xff\xff\x01\0\0\0\xff\x7f\0\x01\0\0\x02";
+    b"CPRF\x01\x01\0\0\0\x01\x01\x01\0\x01\x01\x01\0\0\0\x01\0\0\0\0\xff\xff\xff\xff\x01\0\0\0\xff\x7f\0\x01\0\0\x02";
 
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -11,7 +11,7 @@
 
 mod producer;
 
-use callproof_checker::{Claim, Formula, Literal, Relation, Statement, check, formula};
+use callproof_checker::{Claim, Formula, Literal, Part, Relation, Statement, check, formula};
 use callproof_vm::{Filter, Insn};
 use producer::generate::{self, Dice, Domain};
 use producer::truth::{self, Input};
@@ -74,7 +74,7 @@ fn random(seed: u64) -> Option<(Statement, Chains, Domain, Dice)> {
     };
     let chains: Chains = vec![vec![filter(&mut dice)], vec![filter(&mut dice), filter(&mut dice)]];
     let claim = generate::claim(domain, &chains, &mut dice);
-    if matches!(claim.relation, Relation::Cost(_)) {
+    if matches!(claim.parts[0].relation, Relation::Cost(_)) {
         return None;
     }
     let shape = chains
@@ -232,15 +232,22 @@ fn small(seed: u64) -> (Statement, Chains, Domain) {
         filter
     };
     let other = filter(&[Insn::stmt(0x04, amount), Insn::stmt(0x14, amount)]);
-    let claim = Claim {
-        region: generate::region(Domain::Bits, &mut dice),
+    let region = generate::region(Domain::Bits, &mut dice);
+    let part = |within, relation| Part {
+        within,
         views: vec![producer::plain(0), producer::plain(1)],
-        relation: if dice.roll(2) == 0 {
-            Relation::Equal
-        } else {
-            Relation::Refines
-        },
+        relation,
     };
+    let last = region.len() as u32 + 1;
+    let parts = match dice.roll(3) {
+        0 => vec![part(last, Relation::Equal)],
+        1 => vec![part(last, Relation::Refines)],
+        _ => vec![
+            part(1, Relation::SameAction),
+            part(last, Relation::Implies(vec![(5, u32::MAX)])),
+        ],
+    };
+    let claim = Claim { region, parts };
     let shape = vec![vec![5], vec![7]];
     (
         Statement { machine, shape, claim },

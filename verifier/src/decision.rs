@@ -27,6 +27,22 @@ pub enum Decision {
     Opaque(Vec<u32>),
 }
 
+impl Decision {
+    /// Adds the values that it can come to, each once.
+    pub fn values(&self, values: &mut Vec<u32>) {
+        let mut add = |value: &u32| {
+            if !values.contains(value) {
+                values.push(*value);
+            }
+        };
+        match self {
+            Self::Value(value) => add(value),
+            Self::Opaque(many) => many.iter().for_each(add),
+            Self::Split { cases, .. } => cases.iter().for_each(|(_, then)| then.values(values)),
+        }
+    }
+}
+
 /// A part of `seccomp_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Register {

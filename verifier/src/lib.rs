@@ -81,9 +81,11 @@ pub use cost::{Costs, WorstCase};
 pub use decision::{Condition, Decision, Register, Width};
 pub use function::Function;
 pub use graph::{Edge, Graph, Kind, Node, NodeId};
-pub use limits::{Engine, Limit, Limits, Undecided};
+pub use limits::{Engine, Engines, Limit, Limits, Undecided};
 pub use proof::{Unprovable, prove};
-pub use query::{Answer, AskError, Counterexample, Finding, Outcome, Proof, Query, Session, Shown, Side, Tried, ask};
+pub use query::{
+    Answer, AskError, Counterexample, Finding, Outcome, Partial, Proof, Query, Session, Shown, Side, Tried, ask,
+};
 pub use regions::{Arches, Ranges, Region};
 pub use sat::{Refutation, refute};
 pub use space::{Set, Space};

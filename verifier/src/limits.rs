@@ -19,8 +19,10 @@ pub struct Limits {
     pub values: u32,
     /// Conflicts of the SAT solver
     pub conflicts: u64,
-    /// Wall-clock time
+    /// Wall-clock time for one question, over all engines
     pub time: Duration,
+    /// Which engines may answer
+    pub engines: Engines,
 }
 
 impl Default for Limits {
@@ -34,6 +36,56 @@ impl Default for Limits {
             values: 4096,
             conflicts: 1_000_000,
             time: Duration::from_secs(10),
+            engines: Engines::Chosen,
+        }
+    }
+}
+
+impl Limits {
+    /// What is left of the limits for the second of two engines when the first began at this moment.
+    pub(crate) fn since(&self, begun: Instant) -> Self {
+        Self {
+            time: self.time.saturating_sub(begun.elapsed()),
+            ..*self
+        }
+    }
+
+    /// The limits of a diagram engine behind which another one waits: it either answers soon, or hardly ever.
+    pub(crate) fn of_first(&self) -> Self {
+        const SHARE: u32 = 4;
+        match self.engines {
+            Engines::Chosen => Self {
+                time: self.time / SHARE,
+                ..*self
+            },
+            Engines::Diagram | Engines::Sat => *self,
+        }
+    }
+}
+
+/// Which engines may answer a question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Engines {
+    /// Decision diagrams, and where they take too much or cannot write a proof, the SAT solver
+    #[default]
+    Chosen,
+    /// Decision diagrams alone
+    Diagram,
+    /// The SAT solver alone
+    Sat,
+}
+
+impl Engines {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Chosen, Self::Diagram, Self::Sat];
+
+    /// The name of the choice, as users write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chosen => "auto",
+            Self::Diagram => "diagram",
+            Self::Sat => "sat",
         }
     }
 }
@@ -58,6 +110,17 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 7] = [
+        Self::States,
+        Self::Nodes,
+        Self::Steps,
+        Self::Bytes,
+        Self::Values,
+        Self::Conflicts,
+        Self::Time,
+    ];
+
     /// The name of the limit, as users write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -65,7 +128,7 @@ impl Limit {
             Self::States => "states",
             Self::Nodes => "nodes",
             Self::Steps => "steps",
-            Self::Bytes => "bytes",
+            Self::Bytes => "memory",
             Self::Values => "values",
             Self::Conflicts => "conflicts",
             Self::Time => "time",

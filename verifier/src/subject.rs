@@ -27,6 +27,16 @@ impl<'f> Subject<'f> {
         })
     }
 
+    /// Filters without their graphs, for engines that need none.
+    pub(crate) const fn unexplored(filters: &'f [Filter<'f>], machine: Machine) -> Self {
+        let graphs = Vec::new();
+        Self {
+            filters,
+            graphs,
+            machine,
+        }
+    }
+
     /// The filters, oldest first.
     #[must_use]
     pub const fn filters(&self) -> &'f [Filter<'f>] {

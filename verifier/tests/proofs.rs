@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use callproof_checker::{Claim, Op, Region, Relation, View as Seen, Way, check};
+use callproof_checker::{Claim, Event, Part, Region, Relation, View as Seen, Way, check};
 use callproof_testgen::{Choose, Seed, Shape, program_of};
 use callproof_verifier::{Failure, Limits, Set, Space, Subject, Unprovable, View, prove};
 use callproof_vm::{Endian, Filter, Insn, Kernel, Machine, ShiftByX};
@@ -57,11 +57,18 @@ fn seen(chain: u8) -> Seen {
 }
 
 fn everywhere(views: &[u8], relation: Relation) -> Claim {
-    Claim {
-        region: vec![],
-        views: views.iter().map(|chain| seen(*chain)).collect(),
+    of(vec![], views.iter().map(|chain| seen(*chain)).collect(), relation)
+}
+
+/// A claim of one part about the whole region.
+fn of(region: Vec<Region>, views: Vec<Seen>, relation: Relation) -> Claim {
+    let within = u32::try_from(region.len()).unwrap() + 1;
+    let parts = vec![Part {
+        within,
+        views,
         relation,
-    }
+    }];
+    Claim { region, parts }
 }
 
 /// True claims about a chain, and false ones.
@@ -96,14 +103,9 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
         let audit = space.audit(subject, place)?;
         let number = u32::try_from(place).unwrap();
         let never = |pc: usize, way| {
-            everywhere(
-                &[0],
-                Relation::Never {
-                    filter: number,
-                    pc: u32::try_from(pc).unwrap(),
-                    way,
-                },
-            )
+            let pc = u32::try_from(pc).unwrap();
+            let filter = number;
+            everywhere(&[0], Relation::Never(vec![Event { filter, pc, way }]))
         };
         for pc in 0..filter.program().len().min(40) {
             let list = if audit.dead.contains(&pc) {
@@ -161,7 +163,7 @@ fn claims_about_random_programs() {
                 Some(Err(rejected)) => {
                     refused += 1;
                     if refused < 6 {
-                        println!("case {case} {:?}: {rejected}", claim.relation);
+                        println!("case {case} {:?}: {rejected}", claim.parts);
                     }
                 }
             }
@@ -199,11 +201,7 @@ fn regions_and_forced_words() {
         chain: 0,
         force: vec![(word, mask, value)],
     };
-    let both = |left, right, relation| Claim {
-        region: vec![],
-        views: vec![left, right],
-        relation,
-    };
+    let both = |left, right, relation| of(vec![], vec![left, right], relation);
     let x32 = both(
         forced(1, 0x4000_0000, 0x4000_0000),
         forced(1, 0x4000_0000, 0),
@@ -214,25 +212,15 @@ fn regions_and_forced_words() {
     assert!(matches!(proved(&[&subject], &x32), Some(Ok(_))));
     assert!(matches!(proved(&[&subject], &high), Some(Ok(_))));
     assert!(matches!(proved(&[&subject], &low), Some(Err(_))));
-    let number = |k, then, otherwise| Region::Test {
+    let number = |k, to, otherwise| Region {
         word: 1,
         mask: 0xbfff_ffff,
-        op: Op::Eq,
-        k,
-        then,
+        cases: vec![(k, k, to)],
         otherwise,
     };
-    let denied = Relation::Within(vec![(0x5_0001, 0x5_0001)]);
-    let other = Claim {
-        region: vec![number(1, 0, 1)],
-        views: vec![seen(0)],
-        relation: denied.clone(),
-    };
-    let all = Claim {
-        region: vec![number(2, 0, 1)],
-        views: vec![seen(0)],
-        relation: denied,
-    };
+    let denied = || Relation::Within(vec![(0x5_0001, 0x5_0001)]);
+    let other = of(vec![number(1, 0, 1)], vec![seen(0)], denied());
+    let all = of(vec![number(2, 0, 1)], vec![seen(0)], denied());
     assert!(matches!(proved(&[&subject], &other), Some(Ok(_))));
     assert!(matches!(proved(&[&subject], &all), Some(Err(_))));
 }
@@ -269,8 +257,8 @@ fn every_real_filter_has_proofs() {
         for claim in &right[..4] {
             match proved(&[&subject], claim) {
                 Some(Ok(size)) => (accepted, largest) = (accepted + 1, largest.max(size)),
-                Some(Err(rejected)) => without.push(format!("{name}: {:?}: {rejected}", claim.relation)),
-                None => without.push(format!("{name}: {:?}: none written", claim.relation)),
+                Some(Err(rejected)) => without.push(format!("{name}: {:?}: {rejected}", claim.parts)),
+                None => without.push(format!("{name}: {:?}: none written", claim.parts)),
             }
         }
         for claim in &wrong[..3] {

@@ -50,7 +50,14 @@ fn answer(program: &[Insn], property: &str) -> Answer {
 
 fn holds(program: &[Insn], property: &str) {
     let answer = answer(program, property);
-    assert!(matches!(answer, Answer::Holds { .. }), "{property}: {answer:?}");
+    let Answer::Holds { proof, shown } = &answer else {
+        panic!("{property}: {answer:?}")
+    };
+    // Nothing holds because an engine says so.
+    assert!(
+        proof.is_some() || !shown.is_empty() || property.starts_with("cached"),
+        "{property}"
+    );
 }
 
 fn fails(program: &[Insn], property: &str) -> Counterexample {
@@ -286,7 +293,7 @@ fn filters_and_policies_compared() {
         ("policy".to_owned(), Side::Policy(policy)),
     ];
     let (machine, order) = (Machine::default(), ByteOrder::OfArch);
-    let mut session = Session::new(&strict, others, machine, order, &Limits::default()).unwrap();
+    let mut session = Session::new(&strict, others, machine, order, &Limits::default());
     let mut said = |text: &str| {
         let text = format!("use \"x\" as loose\nuse \"y\" as policy\n{text}");
         let file = parse_properties("test", &text).unwrap();
@@ -345,12 +352,16 @@ fn what_holds_is_proved_where_a_file_can_say_it() {
         "self equals self",
         "self refines self for ioctl",
         "self within self",
+        "stack(self, self) equals self",
+        "x32 <= x86_64",
+        "same kernel view, same verdict",
+        "same kernel view, same verdict for mmap on x86_64",
+        "whole arguments on x86_64",
+        "no wide shift",
+        "no division by zero",
     ] {
         assert!(proved(property), "{property}");
     }
-    // These take more than one statement.
-    assert!(!proved("x32 <= x86_64"));
-    assert!(!proved("same kernel view, same verdict"));
 }
 
 /// Random programs and random claims, held against what the emulator says of sampled calls, and witnesses against the

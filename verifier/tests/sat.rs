@@ -13,7 +13,7 @@ mod small;
 use core::time::Duration;
 use std::time::Instant;
 
-use callproof_checker::{Claim, Relation, View as Seen, check};
+use callproof_checker::{Claim, Part, Relation, View as Seen, check};
 use callproof_testgen::{Choose, Seed};
 use callproof_verifier::{Limits, Refutation, Unprovable, refute};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine, SeccompData, ShiftByX};
@@ -28,15 +28,21 @@ fn limits() -> Limits {
     }
 }
 
+fn everywhere(views: Vec<Seen>, relation: Relation) -> Claim {
+    let parts = vec![Part {
+        within: 1,
+        views,
+        relation,
+    }];
+    Claim { region: vec![], parts }
+}
+
 fn within(ranges: Vec<(u32, u32)>) -> Claim {
-    Claim {
-        region: vec![],
-        views: vec![Seen {
-            chain: 0,
-            force: vec![],
-        }],
-        relation: Relation::Within(ranges),
-    }
+    let view = Seen {
+        chain: 0,
+        force: vec![],
+    };
+    everywhere(vec![view], Relation::Within(ranges))
 }
 
 fn bytes(filter: &Filter<'_>, endian: Endian) -> Vec<u8> {
@@ -113,7 +119,7 @@ fn report(name: &str, program: Vec<Insn>, claim: &Claim) -> Option<bool> {
         Ok(Refutation::Holds(proof)) => format!("holds, proof of {} KB accepted", proof.len() >> 10),
         Ok(Refutation::Fails(call)) => {
             let value = Chain::new(&filters).run(call, Machine::default()).value;
-            let Relation::Within(set) = &claim.relation else {
+            let Relation::Within(set) = &claim.parts[0].relation else {
                 panic!("a set of values")
             };
             assert!(
@@ -266,11 +272,7 @@ fn equality_of_two_chains() {
     let (one, same, other) = (rules(0x7e02_0000), rules(0x7e02_0000), rules(0x7e00_0000));
     let machine = Machine::default();
     let seen = |chain| Seen { chain, force: vec![] };
-    let equal = Claim {
-        region: vec![],
-        views: vec![seen(0), seen(1)],
-        relation: Relation::Equal,
-    };
+    let equal = everywhere(vec![seen(0), seen(1)], Relation::Equal);
     assert!(matches!(
         decide(&[&one, &same], machine, &equal),
         Ok(Refutation::Holds(_))

@@ -7,7 +7,7 @@ use callproof_formats::call;
 use callproof_formats::cases::{Case, What};
 use callproof_policy::property::{Comparison, Operand, Quantifier};
 use callproof_policy::{ByteOrder, Claim, Env, VerdictSet};
-use callproof_verifier::{Answer, AskError, Finding, Query, Session, Shown, Undecided};
+use callproof_verifier::{Answer, AskError, Finding, Partial, Query, Session, Shown, Tried};
 use callproof_vm::{Action, Filter, Machine, SeccompData, Verdict};
 
 use super::exhibit::{Exhibit, abi, decide};
@@ -19,7 +19,7 @@ use crate::source;
 
 /// Everything that the cases of a file share.
 pub(super) struct Judge<'j> {
-    pub(super) session: Result<Session<'j>, Undecided>,
+    pub(super) session: Session<'j>,
     pub(super) filters: &'j [Filter<'j>],
     /// Files that claims name, and what stands for each in the session
     pub(super) operands: &'j [(String, Operand)],
@@ -101,12 +101,8 @@ impl Judge<'_> {
 
     pub(super) fn claim(&mut self, claim: &Claim) -> Result<CaseResult, Error> {
         let claim = &self.resolved(claim);
-        let session = match &mut self.session {
-            Ok(session) => session,
-            Err(undecided) => return Ok(CaseResult::new(Outcome::Undecided, undecided.to_string())),
-        };
         let query = Query { claim, env: self.env };
-        let outcome = session.ask(&query).map_err(|error| match error {
+        let outcome = self.session.ask(&query).map_err(|error| match error {
             AskError::Problems(problems) => Error::text(self.name, self.text, &problems),
             AskError::Disagreement(disagreement) => Error::new(ErrorKind::Bug, disagreement),
         })?;
@@ -135,7 +131,7 @@ impl Judge<'_> {
                 result
             }
             Answer::Vacuous => CaseResult::new(Outcome::Skipped, "it speaks of no call that these ABIs have"),
-            Answer::Undecided(tried) => CaseResult::new(Outcome::Undecided, tried.undecided.to_string()),
+            Answer::Undecided(tried) => CaseResult::new(Outcome::Undecided, undecided(tried)),
             Answer::Fails(found) => {
                 let mut result = CaseResult::new(Outcome::Failed, sentence(claim, &found.finding));
                 result.shown = self.exhibits(claim, &found.shown);
@@ -166,8 +162,8 @@ impl Judge<'_> {
             ..self.machine
         };
         let mut exhibit = Exhibit::new(shown, "the filter", Some(self.filters), machine);
-        if let (true, Ok(session)) = (with_nearest, &mut self.session) {
-            exhibit.nearest = nearest(session, self.filters, &shown.call, self.machine, self.order);
+        if with_nearest {
+            exhibit.nearest = nearest(&mut self.session, self.filters, &shown.call, self.machine, self.order);
         }
         exhibit
     }
@@ -247,11 +243,7 @@ impl Judge<'_> {
     }
 
     fn snapshot(&mut self, file: &str) -> Result<CaseResult, Error> {
-        let session = match &mut self.session {
-            Ok(session) => session,
-            Err(undecided) => return Ok(CaseResult::new(Outcome::Undecided, undecided.to_string())),
-        };
-        snapshot::check(session, self.abis, &self.folder.join(file), self.bless)
+        snapshot::check(&mut self.session, self.abis, &self.folder.join(file), self.bless)
     }
 }
 
@@ -281,6 +273,16 @@ fn traced(name: &str, bytes: &[u8], abi: Abi) -> Result<Vec<(usize, SeccompData)
             .help("write one call a line"));
     }
     Ok(calls)
+}
+
+/// What was tried in vain.
+pub(crate) fn undecided(tried: &Tried) -> String {
+    let limits = tried.limits.iter().map(ToString::to_string);
+    let known = tried.known.map(|known| match known {
+        Partial::CostAtMost(bound) => format!("no call costs more than {bound}"),
+        Partial::Unproved => "an engine says that it holds, but no proof of it was accepted".to_owned(),
+    });
+    limits.chain(known).collect::<Vec<_>>().join("; ")
 }
 
 /// What was found.

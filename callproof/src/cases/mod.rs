@@ -2,7 +2,7 @@
 
 mod budget;
 mod exhibit;
-mod judge;
+pub(crate) mod judge;
 mod nearest;
 mod result;
 mod run;

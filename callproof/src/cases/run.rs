@@ -118,6 +118,7 @@ fn reading(file: &CaseFile, options: &Options) -> Reading {
         endian: machine.endian,
         kernel: machine.kernel,
         runtime: file.header.runtime.unwrap_or_default(),
+        select: file.header.select.clone(),
         caps: file.header.caps.clone(),
     }
 }

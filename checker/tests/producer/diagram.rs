@@ -2,7 +2,25 @@
 
 use std::collections::HashMap;
 
-use callproof_checker::Op;
+/// A comparison of unsigned words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Eq,
+    Gt,
+    Ge,
+    Set,
+}
+
+impl Op {
+    pub(crate) fn holds(self, a: u32, b: u32) -> bool {
+        match self {
+            Self::Eq => a == b,
+            Self::Gt => a > b,
+            Self::Ge => a >= b,
+            Self::Set => a & b != 0,
+        }
+    }
+}
 
 /// One bit of a register: a constant, or a bit of the input, perhaps flipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

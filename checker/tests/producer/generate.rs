@@ -1,8 +1,9 @@
 //! Small random programs and claims, whose truth can be found by trying every input that matters.
 
-use callproof_checker::{Claim, Machine, Op, Region, Relation, Shift, View, Way};
+use callproof_checker::{Claim, Event, Machine, Part, Region, Relation, Shift, View, Way};
 use callproof_vm::{Filter, Insn};
 
+use super::diagram::Op;
 use super::truth::Input;
 
 /// A stream of choices.
@@ -204,29 +205,27 @@ pub(crate) fn region(domain: Domain, dice: &mut Dice) -> Vec<Region> {
         let mask = domain.mask(dice);
         let mut to = || dice.roll(known as usize) as u32;
         let (then, otherwise) = (to(), to());
-        region.push(if dice.roll(2) == 0 {
-            Region::Test {
-                word,
-                mask,
-                op: domain.op(dice),
-                k: domain.constant(dice),
-                then,
-                otherwise,
+        let k = domain.constant(dice);
+        let cases = match dice.roll(5) {
+            0 => vec![(k, k, then)],
+            1 => vec![(0, k, then)],
+            2 => vec![(k, u32::MAX, then)],
+            _ => {
+                let mut ends: Vec<u32> = (0..2 * dice.roll(4)).map(|_| domain.constant(dice)).collect();
+                ends.sort_unstable();
+                ends.dedup();
+                let cases = ends.as_chunks::<2>().0.iter().map(|&[first, last]| {
+                    let last = if dice.roll(3) == 0 { first } else { last };
+                    (first, last, dice.roll(known as usize) as u32)
+                });
+                cases.collect()
             }
-        } else {
-            let mut ends: Vec<u32> = (0..2 * dice.roll(4)).map(|_| domain.constant(dice)).collect();
-            ends.sort_unstable();
-            ends.dedup();
-            let cases = ends.as_chunks::<2>().0.iter().map(|&[first, last]| {
-                let last = if dice.roll(3) == 0 { first } else { last };
-                (first, last, dice.roll(known as usize) as u32)
-            });
-            Region::Select {
-                word,
-                mask,
-                cases: cases.collect(),
-                otherwise,
-            }
+        };
+        region.push(Region {
+            word,
+            mask,
+            cases,
+            otherwise,
         });
     }
     region
@@ -263,26 +262,50 @@ fn set(dice: &mut Dice) -> Vec<(u32, u32)> {
 
 /// A random claim about these chains.
 pub(crate) fn claim(domain: Domain, chains: &[Vec<Vec<Insn>>], dice: &mut Dice) -> Claim {
+    let region = region(domain, dice);
+    let family = dice.roll(8);
+    let count = if family == 7 {
+        1
+    } else {
+        1 + dice.roll(2) * dice.roll(4)
+    };
+    let parts = (0..count).map(|_| part(domain, chains, (family, region.len()), dice));
+    Claim {
+        parts: parts.collect(),
+        region,
+    }
+}
+
+fn part(domain: Domain, chains: &[Vec<Vec<Insn>>], (family, regions): (usize, usize), dice: &mut Dice) -> Part {
     let one = vec![view(domain, chains.len(), dice)];
     let two = vec![view(domain, chains.len(), dice), view(domain, chains.len(), dice)];
-    let (views, relation) = match dice.roll(8) {
-        0 | 1 => (one, Relation::Within(set(dice))),
-        2 => (two, Relation::Equal),
-        3 => (two, Relation::SameAction),
-        4 => (two, Relation::Refines),
-        5 => (two, Relation::Implies(set(dice))),
-        6 => (one, Relation::Cost(dice.roll(20) as u32)),
-        _ => {
+    let (views, relation) = match (family, dice.roll(6)) {
+        (6, _) => (one, Relation::Cost(dice.roll(20) as u32)),
+        (7, _) => {
             let chain = &chains[usize::from(one[0].chain)];
-            let filter = dice.roll(chain.len());
-            let pc = dice.roll(chain[filter].len());
-            let way = dice.pick(&[Way::Reached, Way::Yes, Way::No]);
-            let (filter, pc) = (filter as u32, pc as u32);
-            (one, Relation::Never { filter, pc, way })
+            let events = (0..1 + dice.roll(2) * dice.roll(4)).map(|_| {
+                let filter = dice.roll(chain.len());
+                let pc = dice.roll(chain[filter].len());
+                let way = dice.pick(&[Way::Reached, Way::Yes, Way::No]);
+                let (filter, pc) = (filter as u32, pc as u32);
+                Event { filter, pc, way }
+            });
+            let events = events.collect();
+            (one, Relation::Never(events))
         }
+        (_, 0 | 1) => (one, Relation::Within(set(dice))),
+        (_, 2) => (two, Relation::Equal),
+        (_, 3) => (two, Relation::SameAction),
+        (_, 4) => (two, Relation::Refines),
+        _ => (two, Relation::Implies(set(dice))),
     };
-    Claim {
-        region: region(domain, dice),
+    // Mostly the whole region.
+    let within = match dice.roll(4) {
+        0 => dice.roll(regions + 2) as u32,
+        _ => regions as u32 + 1,
+    };
+    Part {
+        within,
         views,
         relation,
     }

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use callproof_checker::{Machine, Op, Set, Way};
+use callproof_checker::{Machine, Set, Way};
 use callproof_vm::isa::{Alu, Cond, Op as Code, Size, Src};
 use callproof_vm::{Insn, ShiftByX};
 
-use super::diagram::{Bit, Bits, Edge, Table, constant_edge, terminal};
+use super::diagram::{Bit, Bits, Edge, Op, Table, constant_edge, terminal};
 use super::truth;
 
 /// What the diagrams are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Value,
     Cost,
-    Never(usize, Way),
+    Never(Vec<(usize, Way)>),
 }
 
 /// A register: unknown, or its bits.
@@ -99,6 +99,7 @@ impl Graph {
         state[0] = Some(constant(0));
         state[1] = Some(constant(0));
         let start = builder.explore(0, state, 0)?;
+        let question = builder.question;
         let nodes = builder.nodes.into_iter().collect::<Option<_>>()?;
         Some(Self { nodes, start, question })
     }
@@ -192,7 +193,7 @@ impl Graph {
 
     fn edge(&self, way: (Next, i32), edges: &BTreeMap<usize, Edge>, classes: &[Set], machine: &Machine) -> Edge {
         let cost = if self.question == Question::Cost { way.1 } else { 0 };
-        let edge = match (way.0, self.question) {
+        let edge = match (way.0, &self.question) {
             (Next::Node(node), _) => edges[&node],
             (Next::Happened, _) | (Next::Returned(_), Question::Cost) => Edge {
                 add: 0,
@@ -257,7 +258,8 @@ impl Graph {
 impl Builder<'_> {
     /// Executes until the input decides or the filter returns; counts instructions.
     fn explore(&mut self, mut pc: usize, mut state: State, mut count: i32) -> Option<(Next, i32)> {
-        let asked = |at: usize, wanted: Way| self.question == Question::Never(at, wanted);
+        let question = self.question.clone();
+        let asked = |at: usize, wanted: Way| matches!(&question, Question::Never(all) if all.contains(&(at, wanted)));
         loop {
             if asked(pc, Way::Reached) {
                 return Some((Next::Happened, count));
@@ -340,7 +342,7 @@ impl Builder<'_> {
                 };
                 let ways = [way(yes, true), way(Some(no), false)];
                 if let (Some(l), Some(r)) = (as_constant(&left), as_constant(&right)) {
-                    match ways[usize::from(!truth::holds(op, l, r))] {
+                    match ways[usize::from(!op.holds(l, r))] {
                         Ok(to) => pc = to,
                         Err(next) => return Some((next, count + 1)),
                     }

@@ -19,9 +19,9 @@ pub(crate) mod graph;
 pub(crate) mod truth;
 pub(crate) mod write;
 
-use callproof_checker::{Claim, Machine, Region, Relation, Set, Statement, View};
+use callproof_checker::{Claim, Machine, Part, Region, Relation, Set, Statement, View, Way};
 use callproof_vm::Insn;
-use diagram::{Edge, Table, constant_edge, terminal};
+use diagram::{Edge, Op, Table, constant_edge, terminal};
 use graph::{Graph, Question};
 
 /// A proof before it is written, so that tests can spoil it.
@@ -55,18 +55,29 @@ pub(crate) fn prove(machine: &Machine, chains: &[Vec<Vec<Insn>>], claim: &Claim,
         shape,
         claim: claim.clone(),
     };
-    let question = match claim.relation {
+    let events = |chain: usize, filter: usize| -> Option<Vec<(usize, Way)>> {
+        let Relation::Never(events) = &claim.parts[0].relation else {
+            return None;
+        };
+        let viewed = usize::from(claim.parts[0].views[0].chain) == chain;
+        let own = events.iter().filter(|event| viewed && event.filter as usize == filter);
+        Some(own.map(|event| (event.pc as usize, event.way)).collect())
+    };
+    let question = |chain, filter| match claim.parts[0].relation {
         Relation::Cost(_) => Question::Cost,
-        Relation::Never { pc, way, .. } => Question::Never(pc as usize, way),
+        Relation::Never(_) => Question::Never(events(chain, filter).unwrap()),
         _ => Question::Value,
     };
     let mut graphs = Vec::new();
-    for chain in chains {
-        let built = chain.iter().map(|filter| Graph::of(filter, machine, question));
+    for (number, chain) in chains.iter().enumerate() {
+        let filters = chain.iter().enumerate();
+        let built = filters.map(|(index, filter)| Graph::of(filter, machine, question(number, index)));
         graphs.push(built.collect::<Option<Vec<_>>>()?);
     }
+    let valued = matches!(question(0, 0), Question::Value);
+    let never = matches!(question(0, 0), Question::Never(..));
     let mut classes = Vec::new();
-    if matches!(question, Question::Value) {
+    if valued {
         classes = if style.coarse {
             truth::actions(machine)
         } else {
@@ -94,15 +105,13 @@ pub(crate) fn prove(machine: &Machine, chains: &[Vec<Vec<Insn>>], claim: &Claim,
         let mut sofar: Option<Edge> = None;
         let mut ids = Vec::new();
         for (index, graph) in graphs.iter().enumerate() {
-            if let Relation::Never { filter, .. } = claim.relation
-                && (filter as usize != index || usize::from(claim.views[0].chain) != number)
-            {
+            if events(number, index).is_some_and(|events| events.is_empty()) {
                 chain.push(vec![]);
                 continue;
             }
             let (root, points) = graph.points(&mut table, &classes, machine, style.sparse);
             chain.push(points);
-            let both = match sofar {
+            let both = match sofar.filter(|_| !never) {
                 None => root,
                 Some(older) => {
                     let both = table.apply(older, root, &mut |a, b| combine(a, b, &classes, machine));
@@ -113,7 +122,7 @@ pub(crate) fn prove(machine: &Machine, chains: &[Vec<Vec<Insn>>], claim: &Claim,
             sofar = Some(both);
         }
         points.push(chain);
-        if !matches!(question, Question::Never(..)) {
+        if !never {
             combined.push(ids);
         }
     }
@@ -144,35 +153,15 @@ fn region(table: &mut Table, node: &Region, known: &[u32]) -> u32 {
         add: 0,
         id: known[id as usize],
     };
-    match node {
-        Region::Test {
-            word,
-            mask,
-            op,
-            k,
-            then,
-            otherwise,
-        } => {
-            let test = table.test(&graph::word(*word, *mask), *op, *k);
-            table.ite(test, edge(*then), edge(*otherwise)).id
-        }
-        Region::Select {
-            word,
-            mask,
-            cases,
-            otherwise,
-        } => {
-            let bits = graph::word(*word, *mask);
-            let mut all = edge(*otherwise);
-            for &(first, last, to) in cases {
-                let above = table.test(&bits, callproof_checker::Op::Gt, last);
-                let from = table.test(&bits, callproof_checker::Op::Ge, first);
-                let inner = table.ite(above, all, edge(to));
-                all = table.ite(from, inner, all);
-            }
-            all.id
-        }
+    let bits = graph::word(node.word, node.mask);
+    let mut all = edge(node.otherwise);
+    for &(first, last, to) in &node.cases {
+        let above = table.test(&bits, Op::Gt, last);
+        let from = table.test(&bits, Op::Ge, first);
+        let inner = table.ite(above, all, edge(to));
+        all = table.ite(from, inner, all);
     }
+    all.id
 }
 
 /// A view of a chain as it is.
@@ -184,7 +173,10 @@ pub(crate) fn plain(chain: u8) -> View {
 pub(crate) fn everywhere(views: Vec<View>, relation: Relation) -> Claim {
     Claim {
         region: vec![],
-        views,
-        relation,
+        parts: vec![Part {
+            within: 1,
+            views,
+            relation,
+        }],
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a statement is true at an input, by running the filters.
 
-use callproof_checker::{Machine, Op, Region, Relation, Set, Shift, Statement, Way};
+use super::diagram::Op;
+use callproof_checker::{Event, Machine, Part, Region, Relation, Set, Shift, Statement, Way};
 use callproof_vm::observe::{Next, Observer, Step};
 use callproof_vm::{Endian, Filter, Insn, Kernel, SeccompData, ShiftByX};
 
@@ -86,30 +87,38 @@ pub(crate) fn call(input: &Input) -> SeccompData {
 #[derive(Default)]
 struct Watch {
     steps: u32,
-    at: usize,
-    way: Option<Way>,
+    events: Vec<Event>,
     happened: bool,
 }
 
 impl Observer for Watch {
     fn step(&mut self, step: &Step) {
         self.steps += 1;
-        let Some(way) = self.way.filter(|_| step.pc == self.at) else {
-            return;
-        };
-        self.happened |= match (way, step.insn.code & 0xf) {
-            (Way::Reached, _) => true,
-            (way, 0x5 | 0xd) if step.insn.code != 5 => {
-                let target = if way == Way::Yes { step.insn.jt } else { step.insn.jf };
-                step.next == Next::Pc(step.pc + 1 + usize::from(target))
-            }
-            (way, 0xc) => match step.insn.code {
-                0x3c => (way == Way::Yes) == matches!(step.next, Next::Return(_)),
-                0x6c | 0x7c => (way == Way::Yes) == (step.x >= 32),
-                _ => false,
-            },
+        let here = self.events.iter().filter(|event| event.pc as usize == step.pc);
+        self.happened |= here.fold(false, |happened, event| happened | happens(step, event.way));
+    }
+}
+
+fn happens(step: &Step, way: Way) -> bool {
+    match (way, step.insn.code & 0xf) {
+        (Way::Reached, _) => true,
+        (way, 0x5 | 0xd) if step.insn.code != 5 => {
+            // Both ways may lead to the same place: the comparison tells them apart.
+            let other = if step.insn.code & 8 == 0 { step.insn.k } else { step.x };
+            let op = match step.insn.code & 0xf0 {
+                0x10 => Op::Eq,
+                0x20 => Op::Gt,
+                0x30 => Op::Ge,
+                _ => Op::Set,
+            };
+            (way == Way::Yes) == op.holds(step.a, other)
+        }
+        (way, 0xc) => match step.insn.code {
+            0x3c => (way == Way::Yes) == matches!(step.next, Next::Return(_)),
+            0x6c | 0x7c => (way == Way::Yes) == (step.x >= 32),
             _ => false,
-        };
+        },
+        _ => false,
     }
 }
 
@@ -122,64 +131,35 @@ fn forced(input: &Input, force: &[(u8, u32, u32)]) -> Input {
     input
 }
 
-pub(crate) fn holds(op: Op, a: u32, b: u32) -> bool {
-    match op {
-        Op::Eq => a == b,
-        Op::Gt => a > b,
-        Op::Ge => a >= b,
-        Op::Set => a & b != 0,
-    }
-}
-
-pub(crate) fn in_region(region: &[Region], input: &Input) -> bool {
+pub(crate) fn in_region(region: &[Region], within: u32, input: &Input) -> bool {
     let mut values = vec![false, true];
     for node in region {
-        let to = match node {
-            Region::Test {
-                word,
-                mask,
-                op,
-                k,
-                then,
-                otherwise,
-            } => {
-                let yes = holds(*op, input[usize::from(*word)] & mask, *k);
-                if yes { *then } else { *otherwise }
-            }
-            Region::Select {
-                word,
-                mask,
-                cases,
-                otherwise,
-            } => {
-                let value = input[usize::from(*word)] & mask;
-                let case = cases.iter().find(|case| case.0 <= value && value <= case.1);
-                case.map_or(*otherwise, |case| case.2)
-            }
-        };
-        values.push(values[to as usize]);
+        let value = input[usize::from(node.word)] & node.mask;
+        let case = node.cases.iter().find(|case| case.0 <= value && value <= case.1);
+        values.push(values[case.map_or(node.otherwise, |case| case.2) as usize]);
     }
-    region.is_empty() || *values.last().unwrap()
+    values[within as usize]
 }
 
 /// Whether the statement holds at an input.
 pub(crate) fn true_at(statement: &Statement, chains: &[Vec<Vec<Insn>>], input: &Input) -> bool {
-    let (claim, machine) = (&statement.claim, &statement.machine);
-    if !in_region(&claim.region, input) {
-        return true;
-    }
-    let views = claim.views.iter().map(|view| {
+    let holds = |part: &Part| {
+        !in_region(&statement.claim.region, part.within, input) || part_holds(&statement.machine, part, chains, input)
+    };
+    statement.claim.parts.iter().all(holds)
+}
+
+fn part_holds(machine: &Machine, part: &Part, chains: &[Vec<Vec<Insn>>], input: &Input) -> bool {
+    let views = part.views.iter().map(|view| {
         let words = call(&forced(input, &view.force)).words(endian(machine));
         let mut steps = 0;
         let mut happened = false;
         let mut values = Vec::new();
         for (index, filter) in chains[usize::from(view.chain)].iter().enumerate() {
             let mut watch = Watch::default();
-            if let Relation::Never { filter, pc, way } = claim.relation
-                && filter as usize == index
-            {
-                watch.at = pc as usize;
-                watch.way = Some(way);
+            if let Relation::Never(events) = &part.relation {
+                let own = events.iter().filter(|event| event.filter as usize == index);
+                watch.events = own.copied().collect();
             }
             let filter = Filter::load(filter.as_slice()).unwrap();
             values.push(filter.run_words(&words, shift_rule(machine), &mut watch));
@@ -192,13 +172,13 @@ pub(crate) fn true_at(statement: &Statement, chains: &[Vec<Vec<Insn>>], input: &
     let (left, steps, happened) = views[0];
     let right = views.last().unwrap().0;
     let within = |set: &Set, value: u32| set.iter().any(|&(first, last)| first <= value && value <= last);
-    match &claim.relation {
+    match &part.relation {
         Relation::Within(set) => within(set, left),
         Relation::Equal => left == right,
         Relation::SameAction => severity(left, machine) == severity(right, machine),
         Relation::Refines => severity(left, machine) <= severity(right, machine),
         Relation::Implies(set) => !within(set, left) || within(set, right),
         Relation::Cost(bound) => steps <= *bound,
-        Relation::Never { .. } => !happened,
+        Relation::Never(_) => !happened,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use callproof_checker::{Claim, Machine, Op, Region, Relation, Set, Shift, Way};
+use callproof_checker::{Claim, Machine, Region, Relation, Set, Shift, Way};
 
 use super::Proof;
 use super::diagram::{Bit, Bits, Edge, NODES};
@@ -53,60 +53,35 @@ pub(crate) fn head(kind: u8, machine: &Machine, shape: &[Vec<u32>], claim: &Clai
     }
     nat(&mut out, claim.region.len() as u32);
     claim.region.iter().for_each(|node| region(&mut out, node));
-    nat(&mut out, claim.views.len() as u32);
-    for view in &claim.views {
-        out.push(view.chain);
-        nat(&mut out, view.force.len() as u32);
-        for &(slot, mask, value) in &view.force {
-            out.push(slot);
-            word(&mut out, mask);
-            word(&mut out, value);
+    nat(&mut out, claim.parts.len() as u32);
+    for part in &claim.parts {
+        nat(&mut out, part.within);
+        nat(&mut out, part.views.len() as u32);
+        for view in &part.views {
+            out.push(view.chain);
+            nat(&mut out, view.force.len() as u32);
+            for &(slot, mask, value) in &view.force {
+                out.push(slot);
+                word(&mut out, mask);
+                word(&mut out, value);
+            }
         }
+        relation(&mut out, &part.relation);
     }
-    relation(&mut out, &claim.relation);
     out
 }
 
 fn region(out: &mut Vec<u8>, node: &Region) {
-    match node {
-        Region::Test {
-            word: slot,
-            mask,
-            op,
-            k,
-            then,
-            otherwise,
-        } => {
-            let op = match op {
-                Op::Eq => 0,
-                Op::Gt => 1,
-                Op::Ge => 2,
-                Op::Set => 3,
-            };
-            out.extend([0, *slot, op]);
-            word(out, *mask);
-            word(out, *k);
-            nat(out, *then);
-            nat(out, *otherwise);
-        }
-        Region::Select {
-            word: slot,
-            mask,
-            cases,
-            otherwise,
-        } => {
-            out.extend([1, *slot]);
-            word(out, *mask);
-            nat(out, *otherwise);
-            nat(out, cases.len() as u32);
-            let mut next = 0;
-            for &(first, last, to) in cases {
-                nat(out, first - next);
-                nat(out, last - first);
-                nat(out, to);
-                next = last.wrapping_add(1);
-            }
-        }
+    out.push(node.word);
+    word(out, node.mask);
+    nat(out, node.otherwise);
+    nat(out, node.cases.len() as u32);
+    let mut next = 0;
+    for &(first, last, to) in &node.cases {
+        nat(out, first - next);
+        nat(out, last - first);
+        nat(out, to);
+        next = last.wrapping_add(1);
     }
 }
 
@@ -127,15 +102,18 @@ fn relation(out: &mut Vec<u8>, relation: &Relation) {
             out.push(5);
             nat(out, *bound);
         }
-        Relation::Never { filter, pc, way } => {
+        Relation::Never(events) => {
             out.push(6);
-            nat(out, *filter);
-            nat(out, *pc);
-            out.push(match way {
-                Way::Reached => 0,
-                Way::Yes => 1,
-                Way::No => 2,
-            });
+            nat(out, events.len() as u32);
+            for event in events {
+                nat(out, event.filter);
+                nat(out, event.pc);
+                out.push(match event.way {
+                    Way::Reached => 0,
+                    Way::Yes => 1,
+                    Way::No => 2,
+                });
+            }
         }
     }
 }
@@ -155,7 +133,7 @@ impl Proof {
                 ranges => set(&mut out, &ranges.to_vec()),
             }
         }
-        let weighted = matches!(statement.claim.relation, Relation::Cost(_));
+        let weighted = matches!(statement.claim.parts[0].relation, Relation::Cost(_));
         let terminals = self.classes.len() as u32 + 2;
         let ids = self.nodes(&mut out, terminals, weighted);
         let id = |id: u32| if id < NODES { id } else { ids[&id] };

@@ -101,6 +101,15 @@ Examples:
 Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a \
 file), and with 4 when this kernel does not let this process install filters.";
 
+/// `callproof explain --help`, `callproof cost --help`
+pub(super) const FILTERS_DECIDED: &str = "\
+Examples:
+  callproof explain filter.bpf
+  callproof cost --arch x86_64,i386 filter.bpf
+  callproof cost --limit time=60s,memory=2G oldest.bpf newest.bpf
+
+Exits with 0, or with 3 when it is undecided within the limits.";
+
 /// `callproof prove --help`
 pub(super) const PROVE: &str = "\
 Examples:
@@ -109,6 +118,8 @@ Examples:
   callproof prove old.bpf,new.bpf 'x32 <= x86_64'
   callproof prove --proof-out deny.proof filter.bpf 'deny ptrace on x86_64'
   callproof prove --arch x86_64 filter.bpf --policy daemon.policy
+  callproof prove --live filter.bpf 'deny socket(!AF_UNIX)'
+  callproof prove --engine sat --limit time=60s filter.bpf 'no dead code'
 
 Claims without `on` speak of the ABIs of --arch, or else of every possible input. docs/PROPERTIES.md is the language.
 Exits with 0 when every claim holds, 1 when one fails, 3 when one is undecided.";

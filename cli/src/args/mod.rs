@@ -1,5 +1,6 @@
 //! The command line as it is typed. Help, completions and manual pages come from these definitions.
 
+mod effort;
 mod examples;
 mod values;
 mod verify;
@@ -10,7 +11,8 @@ use callproof_formats::Format;
 use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
-pub(crate) use verify::{CheckProof, Pair, Prove, Subset, Test};
+pub(crate) use effort::Effort;
+pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -90,9 +92,9 @@ pub(crate) enum Command {
     /// What two filters answer differently, by ABI and call, with a call that shows it
     Diff(Pair),
     /// What a filter does, by ABI and call, with the conditions on arguments
-    Explain(Filters),
+    Explain(Decided),
     /// The exact worst-case number of instructions of each call, and which calls the kernel's bitmap answers
-    Cost(Filters),
+    Cost(Decided),
     /// Check a stored proof, alone
     CheckProof(CheckProof),
     /// Print a filter as assembly, with calls, ABIs and actions named

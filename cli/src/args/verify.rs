@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::examples;
+use super::{Effort, examples};
 
 /// `prove`
 #[derive(Args, Debug)]
@@ -22,6 +22,11 @@ pub(crate) struct Prove {
     /// File to write the proof of a single claim to
     #[arg(long, value_name = "FILE")]
     pub(crate) proof_out: Option<PathBuf>,
+    /// Ask the running kernel about every call that is shown, too
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
 }
 
 impl Prove {
@@ -48,6 +53,8 @@ pub(crate) struct Test {
     /// Write snapshots that differ anew
     #[arg(long)]
     pub(crate) bless: bool,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
 }
 
 /// `equiv`, `diff`
@@ -60,6 +67,11 @@ pub(crate) struct Pair {
     /// The other side
     #[arg(value_name = "B")]
     pub(crate) right: String,
+    /// Ask the running kernel about every call that is shown, too
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
 }
 
 /// `subset`
@@ -75,6 +87,22 @@ pub(crate) struct Subset {
     /// Compare only what is permitted (allow or log), not how severe denials are
     #[arg(long)]
     pub(crate) allowed_only: bool,
+    /// Ask the running kernel about every call that is shown, too
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
+}
+
+/// `explain`, `cost`
+#[derive(Args, Debug)]
+#[command(after_help = examples::FILTERS_DECIDED)]
+pub(crate) struct Decided {
+    /// Path, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
+    #[arg(value_name = "FILTER", required = true)]
+    pub(crate) filters: Vec<String>,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
 }
 
 /// `check-proof`

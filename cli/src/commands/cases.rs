@@ -19,6 +19,7 @@ pub(crate) fn run(test: &Test, settings: &Settings) -> Result<Tests> {
     let options = callproof::Options {
         filters: test.filter.clone(),
         bless: test.bless,
+        limits: test.effort.limits(),
         ..settings.options()
     };
     let files = test.files.iter().map(|path| run_file(path, &options));

@@ -71,7 +71,7 @@ fn asked(filters: &[Filter<'_>], settings: &Settings) -> Result<Live, String> {
 }
 
 /// Seccomp itself or, where results cannot be had from it, the same engine behind a socket.
-fn oracle() -> Result<Box<dyn Oracle>, String> {
+pub(super) fn oracle() -> Result<Box<dyn Oracle>, String> {
     let native = match NativeOracle::new() {
         Ok(native) => return Ok(Box::new(native)),
         Err(missing) => missing,

@@ -18,8 +18,10 @@ const DASHES: &str = "---";
 pub struct Header {
     /// What is tested; `None` leaves it to whoever runs the file
     pub subject: Option<Subject>,
-    /// Whose reading of an OCI profile
+    /// Whose reading of a policy that tools read differently
     pub runtime: Option<Runtime>,
+    /// Which of several filters in one policy file
+    pub select: Option<String>,
     /// Capabilities that the process has
     pub caps: Vec<String>,
     /// The release to emulate
@@ -60,6 +62,7 @@ struct Raw {
     filter: Option<Spanned<Value>>,
     policy: Option<Spanned<String>>,
     runtime: Option<Spanned<String>>,
+    select: Option<String>,
     #[serde(default)]
     caps: Vec<String>,
     kernel: Option<Spanned<String>>,
@@ -137,6 +140,7 @@ impl Reader<'_> {
         Header {
             subject: self.subject(raw.filter, raw.policy),
             runtime,
+            select: raw.select,
             caps: raw.caps,
             kernel,
             arches,
@@ -175,9 +179,10 @@ impl Reader<'_> {
             "spec" => Runtime::Spec,
             "runc" => Runtime::Runc,
             "crun" => Runtime::Crun,
+            "firecracker" => Runtime::Firecracker,
             other => {
                 let message = format!("no runtime is called `{}`", other.escape_debug());
-                self.problem(word, message, "runtimes are `spec`, `runc` and `crun`");
+                self.problem(word, message, "runtimes are `spec`, `runc`, `crun` and `firecracker`");
                 return None;
             }
         };

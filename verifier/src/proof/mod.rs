@@ -9,7 +9,7 @@ mod write;
 
 use core::fmt;
 
-use callproof_checker::{Claim, Op, Region, Relation, Shift, Statement};
+use callproof_checker::{Claim, Event, Region, Relation, Shift, Statement};
 use callproof_vm::{Endian, Machine, ShiftByX, combine};
 
 use crate::diagram::sums::{Counters, Sum, Sums};
@@ -65,14 +65,17 @@ pub fn prove(subjects: &[&Subject<'_>], claim: &Claim, limits: &Limits) -> Resul
     let order = Order::new(machine.endian, []);
     let mut arena = Arena::new(order, limits);
     let region = region(&mut arena, &claim.region, machine.endian)?;
-    let mut table = Table::new(&claim.relation);
+    let Some(part) = claim.parts.first() else {
+        return Err(Unprovable::Unsupported("a claim has parts"));
+    };
+    let mut table = Table::new(matches!(part.relation, Relation::Cost(_)));
     let chains: Vec<_> = subjects.iter().map(|subject| subject.filters()).collect();
     let statement = statement(&chains, machine, claim);
-    let body = match claim.relation {
+    let body = match &part.relation {
         Relation::Cost(_) => costs(&mut arena, subjects, &mut table)?,
-        Relation::Never { filter, pc, way } => {
-            let viewed = claim.views.first().map_or(0, |view| usize::from(view.chain));
-            nevers(&mut arena, subjects, (viewed, filter, pc, way), &mut table)?
+        Relation::Never(events) => {
+            let viewed = part.views.first().map_or(0, |view| usize::from(view.chain));
+            nevers(&mut arena, subjects, (viewed, events), &mut table)?
         }
         _ => values(&mut arena, subjects, &mut table)?,
     };
@@ -188,7 +191,7 @@ fn costs(arena: &mut Arena, subjects: &[&Subject<'_>], table: &mut Table) -> Res
 fn nevers(
     arena: &mut Arena,
     subjects: &[&Subject<'_>],
-    (chain, filter, pc, way): (usize, u32, u32, callproof_checker::Way),
+    (chain, events): (usize, &[Event]),
     table: &mut Table,
 ) -> Result<Body, Unprovable> {
     let mut body = Body::default();
@@ -196,11 +199,13 @@ fn nevers(
     for (number, subject) in subjects.iter().enumerate() {
         let mut points = Vec::new();
         for (place, one) in (0_u32..).zip(Filter::all(subject, &limits)?) {
-            if (number, place) == (chain, filter) {
-                let built = one.never(arena, pc as usize, way)?;
-                points.push(built.numbered(|edge| (table.boolean(arena, edge), 0)));
-            } else {
+            let here = |event: &&Event| (number, place) == (chain, event.filter);
+            let asked: Vec<_> = events.iter().filter(here).map(|e| (e.pc as usize, e.way)).collect();
+            if asked.is_empty() {
                 points.push(Vec::new());
+            } else {
+                let built = one.never(arena, &asked)?;
+                points.push(built.numbered(|edge| (table.boolean(arena, edge), 0)));
             }
         }
         body.points.push(points);
@@ -220,52 +225,10 @@ fn region(arena: &mut Arena, nodes: &[Region], endian: Endian) -> Result<Vec<Ref
 
 fn region_node(arena: &mut Arena, node: &Region, known: &[Ref], endian: Endian) -> Result<Ref, Undecided> {
     let edge = |number: u32| known.get(number as usize).copied().unwrap_or(Ref::FALSE);
-    let in_memory = |word: u8| row(endian).get(usize::from(word)).copied().unwrap_or(0);
-    match node {
-        &Region::Test {
-            word: place,
-            mask,
-            op,
-            k,
-            then,
-            otherwise,
-        } => {
-            let (then, otherwise) = (edge(then), edge(otherwise));
-            let compare = |relation, value| WordTest {
-                word: in_memory(place),
-                relation,
-                mask,
-                value,
-            };
-            match op {
-                Op::Eq if k & !mask != 0 => Ok(otherwise),
-                Op::Eq => word::test(arena, &compare(Compare::Equal, k), then, otherwise),
-                Op::Gt => word::test(arena, &compare(Compare::Above, k), then, otherwise),
-                Op::Ge => match k.checked_sub(1) {
-                    Some(below) => word::test(arena, &compare(Compare::Above, below), then, otherwise),
-                    None => Ok(then),
-                },
-                Op::Set => {
-                    let mask = mask & k;
-                    let test = WordTest {
-                        mask,
-                        ..compare(Compare::Equal, 0)
-                    };
-                    word::test(arena, &test, otherwise, then)
-                }
-            }
-        }
-        Region::Select {
-            word: place,
-            mask,
-            cases,
-            otherwise,
-        } => {
-            let word = in_memory(*place);
-            let cases: Vec<_> = cases.iter().map(|&(first, last, to)| (first, last, edge(to))).collect();
-            select(arena, word, *mask, &cases, edge(*otherwise))
-        }
-    }
+    let word = row(endian).get(usize::from(node.word)).copied().unwrap_or(0);
+    let cases = node.cases.iter().map(|&(first, last, to)| (first, last, edge(to)));
+    let cases: Vec<_> = cases.collect();
+    select(arena, word, node.mask, &cases, edge(node.otherwise))
 }
 
 fn select(
@@ -302,6 +265,14 @@ fn select(
     };
     let mut result = otherwise;
     for &(first, last, to) in cases.iter().rev() {
+        if first == last && first & !mask == 0 {
+            let equal = WordTest {
+                relation: Compare::Equal,
+                ..above(first)
+            };
+            result = word::test(arena, &equal, to, result)?;
+            continue;
+        }
         let inside = word::test(arena, &above(last), result, to)?;
         result = match first.checked_sub(1) {
             Some(below) => word::test(arena, &above(below), inside, result)?,

@@ -1,5 +1,7 @@
 //! The points of a filter that a proof makes claims about: where paths join, and where another word is tested.
 
+use std::collections::HashSet;
+
 use callproof_checker::Way;
 use callproof_vm::isa::{Alu, Cond, Op, Src};
 use callproof_vm::{Insn, Kernel};
@@ -107,19 +109,22 @@ impl<'s> Filter<'s> {
         })
     }
 
-    /// Whether something happens at an instruction, from each point on.
-    pub(super) fn never(&self, arena: &mut Arena, pc: usize, way: Way) -> Result<Built<Ref>, Unprovable> {
-        let insn = self.program.get(pc).copied().unwrap_or_default();
-        if way != Way::Reached && matches!(insn.op(), Some(Op::Alu(Alu::Lsh | Alu::Rsh, Src::X))) {
+    /// Whether any of this happens, from each point on: ways at instructions.
+    pub(super) fn never(&self, arena: &mut Arena, asked: &[(usize, Way)]) -> Result<Built<Ref>, Unprovable> {
+        let shifts = |&(pc, way): &(usize, Way)| {
+            let op = self.program.get(pc).and_then(|insn| insn.op());
+            way != Way::Reached && matches!(op, Some(Op::Alu(Alu::Lsh | Alu::Rsh, Src::X)))
+        };
+        if asked.iter().any(shifts) {
             return Err(Unprovable::Unsupported("claims about shifts by X are not written yet"));
         }
-        let mut happens = Happens::new(self, pc, way);
+        let asked: HashSet<_> = asked.iter().copied().collect();
+        let mut happens = Happens::new(self, &asked);
         let plan = self.plan_without(|id| happens.near(id))?;
         let mut build = Build::new(arena, &plan);
         for (id, value) in returns(&self.graph) {
             let own = self.graph.node(id).filter(|_| !matches!(value, Value::Const(_)));
-            let here = own.is_some_and(|node| node.pc as usize == pc);
-            let happens = way == Way::Reached && here;
+            let happens = own.is_some_and(|node| asked.contains(&(node.pc as usize, Way::Reached)));
             build.set(id, if happens { Ref::TRUE } else { Ref::FALSE });
         }
         build.all(arena, &mut happens)?;
@@ -236,13 +241,13 @@ struct Happens {
 }
 
 impl Happens {
-    fn new(filter: &Filter<'_>, pc: usize, way: Way) -> Self {
+    fn new(filter: &Filter<'_>, asked: &HashSet<(usize, Way)>) -> Self {
         let graph = &filter.graph;
         let mut symbols = graph.symbols().clone();
         let mut along = |start: usize, state: State| {
-            let mut watch = Watch { pc, way, seen: false };
+            let mut watch = Watch { asked, seen: false };
             let end = symbols.run(filter.program, start, state, &mut watch).pc;
-            watch.seen || way == Way::Reached && end == pc
+            watch.seen || asked.contains(&(end, Way::Reached))
         };
         let at_once = along(0, State::START);
         let mut happens = Self {
@@ -251,12 +256,11 @@ impl Happens {
         };
         let mut symbols = graph.symbols().clone();
         for &id in graph.order() {
-            let here = graph.node(id).filter(|node| node.pc as usize == pc);
             let [yes, no] = graph.branches(id, filter.program, &mut symbols);
             let ways = [(true, yes), (false, no)].map(|(held, (start, state))| {
                 // The way out of a division by zero executes nothing more.
                 let leaves = graph.node(id).is_some_and(|node| node.pc as usize == start);
-                here.is_some_and(|node| taken(node, held, way)) || (!leaves && along(start, state))
+                graph.node(id).is_some_and(|node| taken(node, held, asked)) || (!leaves && along(start, state))
             });
             if let Some(slot) = happens.ways.get_mut(id.index()) {
                 *slot = ways;
@@ -271,31 +275,28 @@ impl Happens {
     }
 }
 
-/// Whether going on from the node in question is what the question is about.
-fn taken(node: &Node, held: bool, way: Way) -> bool {
+/// Whether going on from the node this way is one of the ways in question.
+fn taken(node: &Node, held: bool, asked: &HashSet<(usize, Way)>) -> bool {
     let swapped = matches!(node.kind, Kind::Test { swapped: true, .. });
-    match way {
-        Way::Reached => true,
-        Way::Yes => held != swapped,
-        Way::No => held == swapped,
-    }
+    let way = if held == swapped { Way::No } else { Way::Yes };
+    [Way::Reached, way]
+        .iter()
+        .any(|way| asked.contains(&(node.pc as usize, *way)))
 }
 
 /// Sees whether something happens on a straight way.
-struct Watch {
-    pc: usize,
-    way: Way,
+struct Watch<'a> {
+    asked: &'a HashSet<(usize, Way)>,
     seen: bool,
 }
 
-impl Visitor for Watch {
+impl Visitor for Watch<'_> {
     fn visit(&mut self, pc: usize, _: &State, known: Option<bool>) {
-        self.seen |= pc == self.pc
-            && match self.way {
-                Way::Reached => true,
-                Way::Yes => known == Some(true),
-                Way::No => known == Some(false),
-            };
+        let way = known.map(|known| if known { Way::Yes } else { Way::No });
+        self.seen |= [Some(Way::Reached), way]
+            .into_iter()
+            .flatten()
+            .any(|way| self.asked.contains(&(pc, way)));
     }
 }
 

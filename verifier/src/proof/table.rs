@@ -1,7 +1,5 @@
 //! The node table of a proof: every function of a proof as rows that refer to rows before them.
 
-use callproof_checker::Relation;
-
 use crate::diagram::sums::{Sum, Sums};
 use crate::diagram::{Arena, Ref};
 use crate::order::{TERMINAL, Var};
@@ -32,11 +30,11 @@ pub(super) struct Table {
 pub(super) const ROWS: u32 = 1 << 31;
 
 impl Table {
-    pub(super) fn new(relation: &Relation) -> Self {
+    pub(super) fn new(weighted: bool) -> Self {
         Self {
             rows: Vec::new(),
             classes: Vec::new(),
-            weighted: matches!(relation, Relation::Cost(_)),
+            weighted,
             booleans: Map::default(),
             values: Map::default(),
             sums: Map::default(),

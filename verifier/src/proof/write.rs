@@ -1,6 +1,6 @@
 //! Bytes of a proof file.
 
-use callproof_checker::{Claim, Op, Region, Relation, Set, Shift, Statement, Way};
+use callproof_checker::{Claim, Region, Relation, Set, Shift, Statement, Way};
 
 use crate::proof::Body;
 use crate::proof::fields::Stated;
@@ -138,59 +138,34 @@ impl Out {
         for node in &claim.region {
             self.region(node);
         }
-        self.count(&claim.views);
-        for view in &claim.views {
-            self.0.push(view.chain);
-            self.count(&view.force);
-            for &(word, mask, value) in &view.force {
-                self.0.push(word);
-                self.word(mask);
-                self.word(value);
+        self.count(&claim.parts);
+        for part in &claim.parts {
+            self.nat(part.within);
+            self.count(&part.views);
+            for view in &part.views {
+                self.0.push(view.chain);
+                self.count(&view.force);
+                for &(word, mask, value) in &view.force {
+                    self.0.push(word);
+                    self.word(mask);
+                    self.word(value);
+                }
             }
+            self.relation(&part.relation);
         }
-        self.relation(&claim.relation);
     }
 
     fn region(&mut self, node: &Region) {
-        match node {
-            Region::Test {
-                word,
-                mask,
-                op,
-                k,
-                then,
-                otherwise,
-            } => {
-                let op = match op {
-                    Op::Eq => 0,
-                    Op::Gt => 1,
-                    Op::Ge => 2,
-                    Op::Set => 3,
-                };
-                self.0.extend([0, *word, op]);
-                self.word(*mask);
-                self.word(*k);
-                self.nat(*then);
-                self.nat(*otherwise);
-            }
-            Region::Select {
-                word,
-                mask,
-                cases,
-                otherwise,
-            } => {
-                self.0.extend([1, *word]);
-                self.word(*mask);
-                self.nat(*otherwise);
-                self.count(cases);
-                let mut next = 0_u32;
-                for &(first, last, to) in cases {
-                    self.nat(first.wrapping_sub(next));
-                    self.nat(last.wrapping_sub(first));
-                    self.nat(to);
-                    next = last.wrapping_add(1);
-                }
-            }
+        self.0.push(node.word);
+        self.word(node.mask);
+        self.nat(node.otherwise);
+        self.count(&node.cases);
+        let mut next = 0_u32;
+        for &(first, last, to) in &node.cases {
+            self.nat(first.wrapping_sub(next));
+            self.nat(last.wrapping_sub(first));
+            self.nat(to);
+            next = last.wrapping_add(1);
         }
     }
 
@@ -205,15 +180,18 @@ impl Out {
                 self.0.push(5);
                 self.nat(*bound);
             }
-            Relation::Never { filter, pc, way } => {
+            Relation::Never(events) => {
                 self.0.push(6);
-                self.nat(*filter);
-                self.nat(*pc);
-                self.0.push(match way {
-                    Way::Reached => 0,
-                    Way::Yes => 1,
-                    Way::No => 2,
-                });
+                self.count(events);
+                for event in events {
+                    self.nat(event.filter);
+                    self.nat(event.pc);
+                    self.0.push(match event.way {
+                        Way::Reached => 0,
+                        Way::Yes => 1,
+                        Way::No => 2,
+                    });
+                }
             }
         }
     }

@@ -24,9 +24,9 @@ pub struct Outcome {
 impl Outcome {
     /// A limit was reached before there was anything to ask.
     #[must_use]
-    pub const fn undecided(undecided: Undecided) -> Self {
-        let known = None;
-        Self::new(Answer::Undecided(Tried { undecided, known }))
+    pub fn undecided(undecided: Undecided) -> Self {
+        let (limits, known) = (vec![undecided], None);
+        Self::new(Answer::Undecided(Tried { limits, known }))
     }
 
     pub(super) const fn new(answer: Answer) -> Self {
@@ -38,12 +38,19 @@ impl Outcome {
     }
 }
 
+/// Every call the claim speaks of, as far as the diagrams say.
+pub(super) const HOLDS: Answer = Answer::Holds {
+    proof: None,
+    shown: Vec::new(),
+};
+
 /// Whether a claim is true.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// It is true of every call it speaks of
     Holds {
-        /// What the checker accepted; `None` when the diagram engine decided alone
+        /// What the checker accepted. `None` for claims of existence, which calls show, and for what the emulator works
+        /// out by itself: whether the bitmap answers calls
         proof: Option<Proof>,
         /// The calls that a claim of existence asked for, replayed; none for other claims
         shown: Vec<Shown>,
@@ -97,13 +104,22 @@ impl Proof {
     }
 }
 
-/// What was tried before a limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was tried in vain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tried {
-    /// The engine and the limit
-    pub undecided: Undecided,
-    /// What is known so far: a bound that no call exceeds, for a claim about cost
-    pub known: Option<u64>,
+    /// The engines that were asked, in order, and the limit that each reached
+    pub limits: Vec<Undecided>,
+    /// What is known all the same
+    pub known: Option<Partial>,
+}
+
+/// What is known of a claim that was not decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// No call costs more instructions
+    CostAtMost(u64),
+    /// An engine says that it holds, but no proof of it was accepted
+    Unproved,
 }
 
 /// Why a claim is false.
@@ -113,6 +129,15 @@ pub struct Counterexample {
     pub finding: Finding,
     /// The calls that show it, each replayed in the emulator; none when the finding is that there is no such call
     pub shown: Vec<Shown>,
+    /// What the checker accepted, when the finding is that there is no such call
+    pub proof: Option<Proof>,
+}
+
+impl Counterexample {
+    pub(super) const fn of(finding: Finding, shown: Vec<Shown>) -> Self {
+        let proof = None;
+        Self { finding, shown, proof }
+    }
 }
 
 /// A call and what it gets, as the emulator says.
@@ -199,6 +224,8 @@ impl core::error::Error for AskError {}
 #[derive(Debug)]
 pub(super) enum Stop {
     Undecided(Undecided),
+    /// It holds as far as an engine can see, and the checker has not accepted a proof
+    Unproved,
     Error(AskError),
 }
 

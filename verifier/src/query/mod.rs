@@ -2,22 +2,32 @@
 //!
 //! A [`Query`] is a claim of the language of properties with the surroundings in which it has its meaning; what
 //! commands ask on their own behalf (the same verdicts? never more permissive?) are claims too. A [`Session`] answers
-//! queries about one chain. Nothing is said to fail before the emulator has replayed the call that shows it.
+//! queries about one chain.
+//!
+//! Diagrams answer first. What they say to hold is stated in the words of proof files and proved; what takes them too
+//! much goes to the SAT engine as that statement. Nothing is said to hold before the checker has accepted a proof, and
+//! nothing to fail before the emulator has replayed the calls that show it.
 
 mod answer;
+mod by_sat;
 mod calls;
+mod coverage;
 mod policy;
 mod program;
 mod proving;
+mod regions;
 mod registers;
 mod relation;
+mod replay;
 mod session;
+mod statement;
+mod values;
 mod verdict;
 
 use callproof_policy::{ByteOrder, Claim, Env};
 use callproof_vm::{Filter, Machine};
 
-pub use answer::{Answer, AskError, Counterexample, Finding, Outcome, Proof, Shown, Tried};
+pub use answer::{Answer, AskError, Counterexample, Finding, Outcome, Partial, Proof, Shown, Tried};
 pub use session::{Session, Side};
 
 use crate::limits::Limits;
@@ -60,8 +70,5 @@ pub fn ask(
     order: ByteOrder,
     limits: &Limits,
 ) -> Result<Outcome, AskError> {
-    match Session::new(filters, Vec::new(), machine, order, limits) {
-        Ok(mut session) => session.ask(query),
-        Err(undecided) => Ok(Outcome::undecided(undecided)),
-    }
+    Session::new(filters, Vec::new(), machine, order, limits).ask(query)
 }

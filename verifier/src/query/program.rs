@@ -1,46 +1,26 @@
 //! Claims about what programs cost and contain.
 
 use callproof_abi::Abi;
-use callproof_policy::property::Hazard;
-use callproof_policy::{Env, Grounded, Predicate};
+use callproof_policy::{Env, Predicate};
 use callproof_vm::bitmap::constantly_allows;
 use callproof_vm::{Gate, Kernel};
 
 use super::Session;
-use super::answer::{Answer, Counterexample, Finding, Outcome, Shown, Stop};
+use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Shown, Stop};
 use super::verdict::with_absent;
 use crate::audit::HazardKind;
 use crate::limits::Undecided;
 use crate::space::{Set, Space};
-use crate::view::View;
 use crate::witness::Failure;
-
-const HOLDS: Answer = Answer::Holds {
-    proof: None,
-    shown: Vec::new(),
-};
-
-/// All calls that a claim speaks of.
-fn asked(session: &mut Session<'_>, grounded: &Grounded) -> Result<Set, Undecided> {
-    let mut asked = Set::EMPTY;
-    for part in &grounded.parts {
-        let calls = session.space.part(part, session.order)?;
-        asked = session.space.or(asked, calls)?;
-    }
-    Ok(asked)
-}
 
 /// No call costs more.
 pub(super) fn cost(session: &mut Session<'_>, calls: &Predicate, at_most: u32, env: &Env) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
-    let asked = asked(session, &grounded)?;
+    let asked = session.asked(&grounded)?;
     let answer = match session.worst_case(asked)? {
         None => Answer::Vacuous,
         Some(worst) if worst.insns <= u64::from(at_most) => HOLDS,
-        Some(worst) => Answer::Fails(Counterexample {
-            finding: Finding::Cost { at_most },
-            shown: vec![worst],
-        }),
+        Some(worst) => Answer::Fails(Counterexample::of(Finding::Cost { at_most }, vec![worst])),
     };
     Ok(with_absent(answer, grounded))
 }
@@ -64,7 +44,7 @@ impl Session<'_> {
 /// The bitmap answers every call.
 pub(super) fn cached(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
-    let asked = asked(session, &grounded)?;
+    let asked = session.asked(&grounded)?;
     let kernel = session.kernel();
     let mut missing = asked;
     for part in &grounded.parts {
@@ -72,11 +52,10 @@ pub(super) fn cached(session: &mut Session<'_>, calls: &Predicate, env: &Env) ->
         let cached = session.cached(abi, kernel)?;
         missing = session.space.minus(missing, cached)?;
     }
-    let function = session.function(View::Value)?;
-    let answer = if asked.is_empty() {
-        Answer::Vacuous
-    } else {
-        session.fails_at(missing, Finding::NotCached, &function)?
+    let answer = match session.space.example(missing)? {
+        _ if asked.is_empty() => Answer::Vacuous,
+        None => HOLDS,
+        Some(call) => Answer::Fails(Counterexample::of(Finding::NotCached, vec![session.shown(&call)])),
     };
     Ok(with_absent(answer, grounded))
 }
@@ -126,30 +105,15 @@ fn cache_bound(abi: Abi, kernel: Kernel) -> u32 {
         .unwrap_or(SURE)
 }
 
-/// The programs have no such thing.
-pub(super) fn free(session: &mut Session<'_>, hazard: Hazard) -> Result<Outcome, Stop> {
-    let (mut dead, mut one_way) = (Vec::new(), Vec::new());
+/// The programs have no such hazard.
+pub(super) fn free(session: &mut Session<'_>, wanted: HazardKind) -> Result<Outcome, Stop> {
     for filter in 0..session.own.filters().len() {
         let audit = session.space.audit(&session.own, filter)?;
-        let wanted = match hazard {
-            Hazard::DeadCode => {
-                dead.extend(audit.dead.iter().map(|pc| (filter, *pc)));
-                one_way.extend(audit.one_way.iter().map(|(pc, way)| (filter, *pc, *way)));
-                continue;
-            }
-            Hazard::WideShift => HazardKind::Shift,
-            Hazard::ZeroDivision => HazardKind::Division,
-        };
         if let Some(found) = audit.hazards.iter().find(|found| found.kind == wanted) {
             let shown = vec![session.shown(&found.call)];
             let finding = Finding::Hazard { filter, pc: found.pc };
-            return Ok(Outcome::new(Answer::Fails(Counterexample { finding, shown })));
+            return Ok(Outcome::new(Answer::Fails(Counterexample::of(finding, shown))));
         }
     }
-    if dead.is_empty() && one_way.is_empty() {
-        return Ok(Outcome::new(HOLDS));
-    }
-    let finding = Finding::DeadCode { dead, one_way };
-    let shown = Vec::new();
-    Ok(Outcome::new(Answer::Fails(Counterexample { finding, shown })))
+    Ok(Outcome::new(HOLDS))
 }

@@ -1,13 +1,14 @@
 //! Claims about the parts of argument registers that verdicts depend on.
 
-use std::collections::BTreeMap;
+use std::time::Instant;
 
-use callproof_abi::Abi;
-use callproof_policy::{ByteOrder, Cell, Compare, Env, Part, Predicate, Region, kernel_reads};
+use callproof_policy::{Env, Predicate};
 use callproof_vm::Endian;
 
 use super::Session;
-use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Stop};
+use super::proving::proof;
+use super::statement::{alike, independent};
 use super::verdict::with_absent;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
@@ -18,58 +19,76 @@ use crate::view::View;
 
 /// Two calls that the kernel cannot tell apart get the same value.
 pub(super) fn same_view(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
-    each_group(session, calls, env, |session, function, within, reads, endian| {
-        let mut free = [0; 16];
-        for (argument, mask) in (0_u8..).zip(reads) {
-            free_bits(&mut free, argument, !mask, endian);
-        }
-        pair(session, function, within, &free, Finding::SameView)
-    })
-}
-
-/// No verdict depends on the low half of a 64-bit argument alone.
-pub(super) fn whole_arguments(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
-    each_group(session, calls, env, |session, function, within, reads, endian| {
-        for (argument, _) in (0_u8..).zip(reads).filter(|(_, mask)| *mask == u64::MAX) {
-            let (mut low, mut high) = ([0; 16], [0; 16]);
-            free_bits(&mut low, argument, 0xffff_ffff, endian);
-            free_bits(&mut high, argument, 0xffff_ffff_0000_0000, endian);
-            if session.space.depends(function, within, &high)?.is_some() {
-                continue;
-            }
-            let finding = Finding::HalfArgument { argument };
-            if let Some(found) = pair(session, function, within, &low, finding)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    })
-}
-
-/// Asks about the calls of each ABI in groups of which the kernel reads the same bits.
-fn each_group(
-    session: &mut Session<'_>,
-    calls: &Predicate,
-    env: &Env,
-    mut ask: impl FnMut(&mut Session<'_>, &Function, Set, [u64; 6], Endian) -> Result<Option<Counterexample>, Stop>,
-) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
     let function = session.function(View::Value)?;
     let mut answer = Answer::Vacuous;
-    for part in &grounded.parts {
-        let Cell::Abi(abi) = part.cell else { continue };
-        let endian = session.order.of(abi.audit_arch());
-        for (reads, within) in session.space.groups(part, abi, session.order)? {
-            answer = Answer::Holds {
-                proof: None,
-                shown: Vec::new(),
-            };
-            if let Some(found) = ask(session, &function, within, reads, endian)? {
-                return Ok(with_absent(Answer::Fails(found), grounded));
-            }
+    for group in alike(&grounded, session.order) {
+        let within = session.space.region(&group.calls)?;
+        if within.is_empty() {
+            continue;
         }
+        let mut free = [0; 16];
+        for (argument, mask) in (0_u8..).zip(group.reads) {
+            free_bits(&mut free, argument, !mask, group.endian);
+        }
+        if let Some(found) = pair(session, &function, within, &free, Finding::SameView)? {
+            return Ok(with_absent(Answer::Fails(found), grounded));
+        }
+        answer = HOLDS;
     }
     Ok(with_absent(answer, grounded))
+}
+
+/// No verdict depends on the low half of a 64-bit argument alone. Where it depends on the high half, two calls show
+/// that; that it depends on neither half elsewhere is proved.
+pub(super) fn whole_arguments(
+    session: &mut Session<'_>,
+    calls: &Predicate,
+    env: &Env,
+    begun: Instant,
+) -> Result<Outcome, Stop> {
+    let grounded = calls.ground(env)?;
+    let function = session.function(View::Value)?;
+    let groups = alike(&grounded, session.order);
+    let (mut shown, mut neither, mut asked) = (Vec::new(), Vec::new(), false);
+    for group in &groups {
+        let within = session.space.region(&group.calls)?;
+        if within.is_empty() {
+            continue;
+        }
+        asked = true;
+        for (argument, _) in (0_u8..).zip(group.reads).filter(|(_, mask)| *mask == u64::MAX) {
+            let (low, high) = halves(argument, group.endian);
+            let finding = Finding::HalfArgument { argument };
+            if let Some(pair) = pair(session, &function, within, &high, finding.clone())? {
+                shown.extend(pair.shown);
+                continue;
+            }
+            if let Some(found) = pair(session, &function, within, &low, finding)? {
+                return Ok(with_absent(Answer::Fails(found), grounded));
+            }
+            neither.push((&group.calls, low));
+        }
+    }
+    let stated = independent(session, &neither);
+    let answer = match asked {
+        false => Answer::Vacuous,
+        true if stated.is_empty() && shown.is_empty() => Answer::Vacuous,
+        true if stated.is_empty() => Answer::Holds { proof: None, shown },
+        true => Answer::Holds {
+            proof: Some(proof(session, &stated, begun)?),
+            shown: Vec::new(),
+        },
+    };
+    Ok(with_absent(answer, grounded))
+}
+
+/// The low and the high half of an argument, as masks of the words in memory.
+pub(super) fn halves(argument: u8, endian: Endian) -> ([u32; 16], [u32; 16]) {
+    let (mut low, mut high) = ([0; 16], [0; 16]);
+    free_bits(&mut low, argument, 0xffff_ffff, endian);
+    free_bits(&mut high, argument, 0xffff_ffff_0000_0000, endian);
+    (low, high)
 }
 
 /// Two calls that differ in free bits alone and get different values, replayed.
@@ -89,7 +108,7 @@ fn pair(
             shown.push(session.replay_own(&call, function)?);
         }
     }
-    Ok(Some(Counterexample { finding, shown }))
+    Ok(Some(Counterexample::of(finding, shown)))
 }
 
 impl Space {
@@ -146,43 +165,10 @@ impl Space {
         }
         Ok(alike)
     }
-
-    /// The calls of an ABI's part of a predicate by the bits that the kernel reads of their registers; empty groups
-    /// are left out.
-    fn groups(&mut self, part: &Part, abi: Abi, order: ByteOrder) -> Result<Vec<([u64; 6], Set)>, Undecided> {
-        let asked = self.part(part, order)?;
-        let mut numbers: BTreeMap<[u64; 6], Vec<u32>> = BTreeMap::new();
-        for call in abi.syscalls() {
-            numbers
-                .entry(kernel_reads(abi, Some(call)))
-                .or_default()
-                .push(call.number);
-        }
-        let mut rest = asked;
-        let mut groups = Vec::new();
-        for (reads, numbers) in numbers {
-            let calls = self.region(&Region::any(numbers.into_iter().map(number)))?;
-            let calls_asked = self.and(asked, calls)?;
-            rest = self.minus(rest, calls)?;
-            groups.push((reads, calls_asked));
-        }
-        groups.push((kernel_reads(abi, None), rest));
-        groups.retain(|(_, calls)| !calls.is_empty());
-        Ok(groups)
-    }
-}
-
-fn number(value: u32) -> Region {
-    Region::Atom(callproof_policy::WordTest {
-        index: 0,
-        mask: u32::MAX,
-        compare: Compare::Eq,
-        value,
-    })
 }
 
 /// Adds the bits of an argument to those of the words it lies in.
-fn free_bits(free: &mut [u32; 16], argument: u8, bits: u64, endian: Endian) {
+pub(super) fn free_bits(free: &mut [u32; 16], argument: u8, bits: u64, endian: Endian) {
     let first = usize::from(argument).saturating_mul(2).saturating_add(4);
     let [b0, b1, b2, b3, b4, b5, b6, b7] = bits.to_le_bytes();
     let (low, high) = (

@@ -9,6 +9,7 @@ use callproof_vm::{Action, Endian, Kernel, SeccompData};
 
 use super::Session;
 use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::values::{has_data, same};
 use super::verdict::with_absent;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
@@ -27,12 +28,7 @@ pub(super) fn answer(
     let grounded = calls.ground(env)?;
     let (a, b) = (session.operand_function(left)?, session.operand_function(right)?);
     let kernel = session.kernel();
-    let order = session.order;
-    let mut asked = Set::EMPTY;
-    for part in &grounded.parts {
-        let part = session.space.part(part, order)?;
-        asked = session.space.or(asked, part)?;
-    }
+    let asked = session.asked(&grounded)?;
     let bad = session.space.apart(&a, comparison, &b, kernel)?;
     let bad = session.space.and(bad, asked)?;
     let answer = match session.space.example(bad)? {
@@ -46,10 +42,7 @@ pub(super) fn answer(
                 session.replay(&call, &session.operand(left)?, &a)?,
                 session.replay(&call, &session.operand(right)?, &b)?,
             ];
-            Answer::Fails(Counterexample {
-                finding: Finding::Relation,
-                shown,
-            })
+            Answer::Fails(Counterexample::of(Finding::Relation, shown))
         }
     };
     Ok(with_absent(answer, grounded))
@@ -130,16 +123,6 @@ impl Space {
     }
 }
 
-fn same(a: u32, b: u32, kernel: Kernel) -> bool {
-    let action = Action::of(a, kernel);
-    action == Action::of(b, kernel) && ((a ^ b) & 0xffff == 0 || !has_data(action))
-}
-
-/// Whether anybody learns the low half of a value.
-const fn has_data(action: Action) -> bool {
-    matches!(action, Action::Errno | Action::Trap | Action::Trace)
-}
-
 /// No ABI of the left permits more than any of the right.
 pub(super) fn abi_order(
     session: &mut Session<'_>,
@@ -148,16 +131,15 @@ pub(super) fn abi_order(
     env: &Env,
 ) -> Result<Outcome, Stop> {
     let (lefts, rights) = (abis(left, env)?, abis(right, env)?);
+    let unmatched = unmatched(left, right, env)?;
     let function = session.function_for(View::Permits)?;
     let kernel = session.kernel();
     let permitted = session.space.calls(&function, &Verdicts::permitted(kernel))?;
     let mut outcome = Outcome::new(Answer::Vacuous);
+    outcome.unmatched = unmatched;
     for &a in &lefts {
         for &b in &rights {
-            let pairs = pairs(a, b);
-            let lonely = pairs.left_only.iter().map(|call| (Cell::Abi(a), call.name));
-            outcome.unmatched.extend(lonely);
-            for (of_a, of_b) in &pairs.common {
+            for (of_a, of_b) in &pairs(a, b).common {
                 if let Some(found) = counterpart(session, permitted, (a, *of_a), (b, *of_b), &function)? {
                     outcome.answer = Answer::Fails(found);
                     return Ok(outcome);
@@ -172,7 +154,30 @@ pub(super) fn abi_order(
     Ok(outcome)
 }
 
-fn abis(list: &AbiList, env: &Env) -> Result<Vec<Abi>, Stop> {
+/// The calls that are compared with nothing.
+pub(super) fn unmatched(left: &AbiList, right: &AbiList, env: &Env) -> Result<Vec<(Cell, &'static str)>, Stop> {
+    let (lefts, rights) = (abis(left, env)?, abis(right, env)?);
+    let mut unmatched = Vec::new();
+    for a in lefts {
+        for &b in &rights {
+            let lonely = pairs(a, b).left_only.into_iter();
+            unmatched.extend(lonely.map(|call| (Cell::Abi(a), call.name)));
+        }
+    }
+    Ok(unmatched)
+}
+
+/// Registers of two ABIs can be compared when their halves are in the same places.
+pub(super) fn same_order(session: &Session<'_>, a: Abi, b: Abi) -> Result<Endian, Stop> {
+    let endian = session.order.of(a.audit_arch());
+    if endian == session.order.of(b.audit_arch()) {
+        return Ok(endian);
+    }
+    let message = format!("{a} and {b} cannot be compared: their byte orders differ");
+    Err(Problem::new(message, callproof_policy::Span::default()).into())
+}
+
+pub(super) fn abis(list: &AbiList, env: &Env) -> Result<Vec<Abi>, Stop> {
     Ok(list.cells(&env.abis)?.into_iter().filter_map(Cell::abi).collect())
 }
 
@@ -185,11 +190,7 @@ fn counterpart(
     function: &Function,
 ) -> Result<Option<Counterexample>, Stop> {
     let (arch_a, arch_b) = (a.audit_arch(), b.audit_arch());
-    let endian = session.order.of(arch_a);
-    if endian != session.order.of(arch_b) {
-        let message = format!("{a} and {b} cannot be compared: their byte orders differ");
-        return Err(Problem::new(message, callproof_policy::Span::default()).into());
-    }
+    let endian = same_order(session, a, b)?;
     let first = session.space.at(permitted, arch_a, of_a.number)?;
     let mut second = session.space.at(permitted, arch_b, of_b.number)?;
     let cut = a.register_bits() < 64;
@@ -221,14 +222,11 @@ fn counterpart(
         }
         shown.push(one);
     }
-    Ok(Some(Counterexample {
-        finding: Finding::AbiOrder,
-        shown,
-    }))
+    Ok(Some(Counterexample::of(Finding::AbiOrder, shown)))
 }
 
 /// The words with the high halves of the arguments.
-fn high_words(endian: Endian) -> [u8; 6] {
+pub(super) fn high_words(endian: Endian) -> [u8; 6] {
     let high = match endian {
         Endian::Little => 5,
         Endian::Big => 4,

@@ -1,18 +1,20 @@
 //! Everything known about the filters that questions are asked of.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-use callproof_policy::property::Operand;
-use callproof_policy::{ByteOrder, Claim, GroundPolicy, Problem, Span};
+use callproof_policy::property::{Hazard, Operand};
+use callproof_policy::{ByteOrder, Claim, GroundPolicy, Grounded, Problem, Span};
 use callproof_vm::observe::Count;
 use callproof_vm::{Action, Chain, Filter, Kernel, Machine, SeccompData, Verdict, combine};
 
-use super::answer::{Answer, AskError, Counterexample, Finding, Outcome, Shown, Stop, Tried};
-use super::{Query, program, proving, registers, relation, verdict};
+use super::answer::{Answer, AskError, Counterexample, Finding, HOLDS, Outcome, Partial, Shown, Stop, Tried};
+use super::{Query, by_sat, coverage, program, proving, registers, relation, statement, verdict};
+use crate::audit::HazardKind;
 use crate::cost::Costs;
 use crate::diagram::Ref;
 use crate::function::{Form, Function};
-use crate::limits::{Limit, Limits, Undecided};
+use crate::limits::{Engines, Limit, Limits, Undecided};
 use crate::space::{Set, Space};
 use crate::subject::Subject;
 use crate::view::View;
@@ -32,6 +34,8 @@ pub enum Side<'f> {
 pub struct Session<'f> {
     pub(super) space: Space,
     pub(super) own: Subject<'f>,
+    /// The limit that kept a filter, of these or of others, from being run symbolically
+    unexplored: Option<Undecided>,
     others: BTreeMap<String, Other<'f>>,
     functions: Vec<(View, Function)>,
     pub(super) costs: Option<Costs>,
@@ -56,37 +60,44 @@ pub(super) enum Judged<'s, 'f> {
 impl<'f> Session<'f> {
     /// Prepares to answer questions about filters, oldest first. `others` are what claims may compare them with: under
     /// the name of a `use` line, or under the path as it is written. `order` says which half of a register is which.
-    ///
-    /// # Errors
-    /// [`Undecided`] when a filter has more states than the limits allow.
+    #[must_use]
     pub fn new(
         filters: &'f [Filter<'f>],
         others: Vec<(String, Side<'f>)>,
         machine: Machine,
         order: ByteOrder,
         limits: &Limits,
-    ) -> Result<Self, Undecided> {
-        let own = Subject::new(filters, machine, limits)?;
+    ) -> Self {
+        let mut unexplored = None;
+        let first = limits.of_first();
+        let mut explore = |filters| {
+            Subject::new(filters, machine, &first).unwrap_or_else(|undecided| {
+                unexplored = Some(undecided);
+                Subject::unexplored(filters, machine)
+            })
+        };
+        let own = explore(filters);
         let mut known = BTreeMap::new();
         for (name, side) in others {
             let other = match side {
-                Side::Chain(filters) => Other::Chain(Subject::new(filters, machine, limits)?),
+                Side::Chain(filters) => Other::Chain(explore(filters)),
                 Side::Policy(policy) => Other::Policy(policy),
             };
             known.insert(name, other);
         }
         let mut subjects = vec![&own];
         subjects.extend(known.values().filter_map(Other::subject));
-        let space = Space::new(machine, &subjects, limits);
-        Ok(Self {
+        let space = Space::new(machine, &subjects, &first);
+        Self {
             space,
             own,
             others: known,
+            unexplored,
             functions: Vec::new(),
             costs: None,
             order,
             limits: *limits,
-        })
+        }
     }
 
     /// Answers a query. The limits count afresh.
@@ -94,42 +105,75 @@ impl<'f> Session<'f> {
     /// # Errors
     /// When the claim has no meaning, or when the emulator contradicts the verifier.
     pub fn ask(&mut self, query: &Query<'_>) -> Result<Outcome, AskError> {
-        self.space.restart();
-        let answered = match query.claim {
+        let begun = Instant::now();
+        let mut tried = Tried::default();
+        for engine in [Engines::Diagram, Engines::Sat] {
+            if self.limits.engines != Engines::Chosen && self.limits.engines != engine {
+                continue;
+            }
+            self.space.restart();
+            let answered = if engine == Engines::Sat {
+                by_sat::answer(self, query, begun)
+            } else {
+                self.by_diagrams(query, begun)
+            };
+            match answered {
+                Ok(outcome) => return Ok(outcome),
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::Undecided(undecided)) => tried.limits.push(undecided),
+                Err(Stop::Unproved) => tried.known = Some(Partial::Unproved),
+            }
+        }
+        if matches!(query.claim, Claim::Cost { .. }) && tried.known.is_none() {
+            tried.known = Some(Partial::CostAtMost(self.own.longest_path()));
+        }
+        Ok(Outcome::new(Answer::Undecided(tried)))
+    }
+
+    /// The answer of the diagrams, with a proof where it needs one.
+    fn by_diagrams(&mut self, query: &Query<'_>, begun: Instant) -> Result<Outcome, Stop> {
+        if let Some(undecided) = self.unexplored {
+            return Err(undecided.into());
+        }
+        let env = query.env;
+        let mut outcome = match query.claim {
             Claim::Verdict {
                 quantifier,
                 verdicts,
                 calls,
-            } => verdict::answer(self, *quantifier, verdicts, calls, query.env),
-            Claim::Cost { calls, at_most } => program::cost(self, calls, *at_most, query.env),
-            Claim::Cached { calls } => program::cached(self, calls, query.env),
-            Claim::AbiOrder { left, right } => relation::abi_order(self, left, right, query.env),
-            Claim::SameView { calls } => registers::same_view(self, calls, query.env),
-            Claim::WholeArguments { calls } => registers::whole_arguments(self, calls, query.env),
+            } => verdict::answer(self, *quantifier, verdicts, calls, env, begun)?,
+            Claim::Cost { calls, at_most } => program::cost(self, calls, *at_most, env)?,
+            Claim::Cached { calls } => return program::cached(self, calls, env),
+            Claim::AbiOrder { left, right } => relation::abi_order(self, left, right, env)?,
+            Claim::SameView { calls } => registers::same_view(self, calls, env)?,
+            Claim::WholeArguments { calls } => return registers::whole_arguments(self, calls, env, begun),
             Claim::Relation {
                 left,
                 relation,
                 right,
                 calls,
-            } => relation::answer(self, (left, *relation, right), calls, query.env),
-            Claim::Free(hazard) => program::free(self, *hazard),
+            } => relation::answer(self, (left, *relation, right), calls, env)?,
+            Claim::Free(Hazard::DeadCode) => return Ok(Outcome::new(coverage::by_diagrams(self, begun)?)),
+            Claim::Free(Hazard::WideShift) => program::free(self, HazardKind::Shift)?,
+            Claim::Free(Hazard::ZeroDivision) => program::free(self, HazardKind::Division)?,
         };
-        match answered {
-            Ok(mut outcome) => {
-                if let Answer::Holds { proof, shown } = &mut outcome.answer
-                    && shown.is_empty()
-                {
-                    *proof = proving::attempt(self, query);
-                }
-                Ok(outcome)
-            }
-            Err(Stop::Error(error)) => Err(error),
-            Err(Stop::Undecided(undecided)) => {
-                let is_cost = matches!(query.claim, Claim::Cost { .. });
-                let known = is_cost.then(|| self.own.longest_path());
-                Ok(Outcome::new(Answer::Undecided(Tried { undecided, known })))
-            }
+        if let Answer::Holds { proof, shown } = &mut outcome.answer
+            && shown.is_empty()
+        {
+            let stated = statement::state(self, query.claim, env)?.ok_or(Stop::Unproved)?;
+            *proof = Some(proving::proof(self, &stated, begun)?);
         }
+        Ok(outcome)
+    }
+
+    /// All calls that a claim speaks of.
+    pub(super) fn asked(&mut self, grounded: &Grounded) -> Result<Set, Undecided> {
+        let mut asked = Set::EMPTY;
+        for part in &grounded.parts {
+            let calls = self.space.part(part, self.order)?;
+            asked = self.space.or(asked, calls)?;
+        }
+        Ok(asked)
     }
 
     /// The space that answers are found in.
@@ -234,6 +278,15 @@ impl<'f> Session<'f> {
         self.own.machine().kernel
     }
 
+    pub(super) const fn machine(&self) -> Machine {
+        self.own.machine()
+    }
+
+    /// The filters, oldest first.
+    pub(super) const fn filters(&self) -> &'f [Filter<'f>] {
+        self.own.filters()
+    }
+
     /// A call as programs on its own ABI would make it: the space reads all calls in one byte order.
     pub(super) fn made(&self, call: &SeccompData) -> SeccompData {
         let words = call.words(self.space.machine().endian);
@@ -268,8 +321,13 @@ impl<'f> Session<'f> {
 
     /// What the emulator says of a call that was found by other means than a function, and replayed there.
     pub(super) fn shown(&self, call: &SeccompData) -> Shown {
+        self.shown_by(call, &Judged::Chain(&self.own))
+    }
+
+    /// As [`shown`](Self::shown), of something else.
+    pub(super) fn shown_by(&self, call: &SeccompData, judged: &Judged<'_, '_>) -> Shown {
         let call = self.made(call);
-        let (verdict, insns) = self.run(&call, &Judged::Chain(&self.own));
+        let (verdict, insns) = self.run(&call, judged);
         Shown { call, verdict, insns }
     }
 
@@ -310,13 +368,10 @@ impl<'f> Session<'f> {
     /// A call of a set, as a counterexample of one call.
     pub(super) fn fails_at(&mut self, bad: Set, finding: Finding, function: &Function) -> Result<Answer, Stop> {
         let Some(call) = self.space.example(bad)? else {
-            return Ok(Answer::Holds {
-                proof: None,
-                shown: Vec::new(),
-            });
+            return Ok(HOLDS);
         };
         let shown = vec![self.replay_own(&call, function)?];
-        Ok(Answer::Fails(Counterexample { finding, shown }))
+        Ok(Answer::Fails(Counterexample::of(finding, shown)))
     }
 
     /// The limits on each question.

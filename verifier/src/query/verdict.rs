@@ -1,10 +1,13 @@
 //! Claims about the verdicts of calls.
 
+use std::time::Instant;
+
 use callproof_policy::property::Quantifier;
 use callproof_policy::{Cell, Env, Grounded, Predicate, VerdictKind, VerdictSet};
 
-use super::Session;
 use super::answer::{Answer, Counterexample, Finding, Outcome, Stop};
+use super::proving::proof;
+use super::{Session, statement};
 use crate::function::Function;
 use crate::space::Set;
 use crate::view::View;
@@ -15,11 +18,12 @@ pub(super) fn answer(
     verdicts: &VerdictSet,
     calls: &Predicate,
     env: &Env,
+    begun: Instant,
 ) -> Result<Outcome, Stop> {
     let grounded = calls.ground(env)?;
     let function = session.function_for(coarsest(verdicts))?;
     let answer = match quantifier {
-        Quantifier::Sometimes => sometimes(session, verdicts, calls, env, &function)?,
+        Quantifier::Sometimes => sometimes(session, verdicts, calls, env, (&function, begun))?,
         Quantifier::Always | Quantifier::Never => {
             let (asked, inside) = inside(session, verdicts, &grounded, &function)?;
             let bad = if quantifier == Quantifier::Always {
@@ -100,7 +104,7 @@ fn sometimes(
     verdicts: &VerdictSet,
     calls: &Predicate,
     env: &Env,
-    function: &Function,
+    (function, begun): (&Function, Instant),
 ) -> Result<Answer, Stop> {
     let mut shown = Vec::new();
     for one in calls.split() {
@@ -113,11 +117,10 @@ fn sometimes(
                 continue;
             }
             let Some(call) = session.space.example(inside)? else {
-                let finding = Finding::None { pattern, cell };
-                return Ok(Answer::Fails(Counterexample {
-                    finding,
-                    shown: Vec::new(),
-                }));
+                let none = statement::verdict(session, &alone, verdicts, false)?;
+                let mut found = Counterexample::of(Finding::None { pattern, cell }, Vec::new());
+                found.proof = Some(proof(session, &none, begun)?);
+                return Ok(Answer::Fails(found));
             };
             shown.push(session.replay_own(&call, function)?);
         }

@@ -1,6 +1,8 @@
 //! A claim as one literal of a circuit: true for the inputs that show the claim false.
 
-use callproof_checker::{Claim, Op, Region, Relation, Shift, View, Way};
+use std::collections::HashSet;
+
+use callproof_checker::{Claim, Event, Region, Relation, Shift, View, Way};
 use callproof_vm::isa::{self, Alu, Cond, Size, Src};
 use callproof_vm::{Filter, Insn, Machine};
 
@@ -9,7 +11,7 @@ use crate::order::row;
 use crate::sat::circuit::{Circuit, FALSE, Literal, TRUE, Word, ZERO, constant, input, not};
 use crate::view::signed;
 
-/// The literal that is true for the inputs in the region for which the relation does not hold.
+/// The literal that is true for the inputs in the region of a part whose relation does not hold.
 pub(super) fn goal(
     circuit: &mut Circuit,
     chains: &[&[Filter<'_>]],
@@ -17,72 +19,66 @@ pub(super) fn goal(
     claim: &Claim,
     shift: Shift,
 ) -> Result<Literal, Undecided> {
-    let region = region(circuit, &claim.region);
-    let mut outcomes = Vec::new();
-    for view in &claim.views {
-        if let Some(filters) = chains.get(usize::from(view.chain)) {
-            let blast = Blast::new(filters, machine, view, claim, shift);
-            outcomes.push(blast.chain(circuit)?);
+    let regions = regions(circuit, &claim.region)?;
+    let mut known: Vec<(&View, Outcome)> = Vec::new();
+    let mut goal = FALSE;
+    for part in &claim.parts {
+        for view in &part.views {
+            if let Some(filters) = chains.get(usize::from(view.chain))
+                && !known.iter().any(|(seen, _)| *seen == view)
+            {
+                let outcome = Blast::new(filters, machine, view, &part.relation, shift).chain(circuit)?;
+                known.push((view, outcome));
+            }
         }
+        let find = |view| {
+            let outcome = known.iter().find(|(seen, _)| Some(*seen) == view);
+            outcome.map(|(_, outcome)| outcome)
+        };
+        let holds = match (find(part.views.first()), find(part.views.last())) {
+            (Some(left), Some(right)) => holds(circuit, machine, &part.relation, (left, right)),
+            _ => TRUE,
+        };
+        let within = regions.get(part.within as usize).copied().unwrap_or(TRUE);
+        let fails = circuit.and(within, not(holds));
+        goal = circuit.or(goal, fails);
     }
-    let severity = |word: &Word| severity(word, signed(machine.kernel));
-    let relation = match (&claim.relation, outcomes.as_slice()) {
-        (Relation::Within(set), [one, ..]) => circuit.in_set(&one.value, set),
-        (Relation::Never { .. }, [one, ..]) => not(one.happened),
-        (Relation::Equal, [a, b]) => circuit.compare(Op::Eq, &a.value, &b.value),
-        (Relation::SameAction, [a, b]) => circuit.compare(Op::Eq, &severity(&a.value), &severity(&b.value)),
-        (Relation::Refines, [a, b]) => not(circuit.compare(Op::Gt, &severity(&a.value), &severity(&b.value))),
-        (Relation::Implies(set), [a, b]) => {
-            let left = circuit.in_set(&a.value, set);
-            let right = circuit.in_set(&b.value, set);
-            circuit.or(not(left), right)
-        }
-        _ => TRUE,
-    };
-    let goal = circuit.and(region, not(relation));
     circuit.complete()?;
     Ok(goal)
 }
 
-fn region(circuit: &mut Circuit, nodes: &[Region]) -> Literal {
+fn holds(circuit: &mut Circuit, machine: Machine, relation: &Relation, (left, right): (&Outcome, &Outcome)) -> Literal {
+    let [a, b] = [left, right].map(|outcome| severity(&outcome.value, signed(machine.kernel)));
+    match relation {
+        Relation::Within(set) => circuit.in_set(&left.value, set),
+        Relation::Never(_) => not(left.happened),
+        Relation::Equal => circuit.compare(Cond::Jeq, &left.value, &right.value),
+        Relation::SameAction => circuit.compare(Cond::Jeq, &a, &b),
+        Relation::Refines => not(circuit.compare(Cond::Jgt, &a, &b)),
+        Relation::Implies(set) => {
+            let left = circuit.in_set(&left.value, set);
+            let right = circuit.in_set(&right.value, set);
+            circuit.or(not(left), right)
+        }
+        Relation::Cost(_) => TRUE,
+    }
+}
+
+/// The nodes of the region, behind "never" and "always".
+fn regions(circuit: &mut Circuit, nodes: &[Region]) -> Result<Vec<Literal>, Undecided> {
     let mut known = vec![FALSE, TRUE];
     for node in nodes {
         let of = |number: u32| known.get(number as usize).copied().unwrap_or(FALSE);
-        let literal = match node {
-            &Region::Test {
-                word,
-                mask,
-                op,
-                k,
-                then,
-                otherwise,
-            } => {
-                let masked = circuit.and_words(&input(word), &constant(mask));
-                let holds = circuit.compare(op, &masked, &constant(k));
-                circuit.mux(holds, of(then), of(otherwise))
-            }
-            Region::Select {
-                word,
-                mask,
-                cases,
-                otherwise,
-            } => {
-                let masked = circuit.and_words(&input(*word), &constant(*mask));
-                let mut result = of(*otherwise);
-                for &(first, last, to) in cases.iter().rev() {
-                    let within = circuit.in_range(&masked, first, last);
-                    result = circuit.mux(within, of(to), result);
-                }
-                result
-            }
-        };
-        known.push(literal);
+        let masked = circuit.and_words(&input(node.word), &constant(node.mask));
+        let mut result = of(node.otherwise);
+        for &(first, last, to) in node.cases.iter().rev() {
+            circuit.complete()?;
+            let within = circuit.in_range(&masked, first, last);
+            result = circuit.mux(within, of(to), result);
+        }
+        known.push(result);
     }
-    if nodes.is_empty() {
-        TRUE
-    } else {
-        known.last().copied().unwrap_or(TRUE)
-    }
+    Ok(known)
 }
 
 /// Bits 0 to 15 do not count; the top bit is a sign, or did not count before Linux 4.14.
@@ -109,7 +105,7 @@ struct Blast<'c> {
     filters: &'c [Filter<'c>],
     /// The input words as they lie in memory
     words: [Word; 16],
-    asked: Option<(usize, usize, Way)>,
+    events: &'c [Event],
     shift: Shift,
     signed: bool,
 }
@@ -121,7 +117,7 @@ type State = [Word; 18];
 type Arrivals = Vec<Option<(Literal, Box<State>)>>;
 
 impl<'c> Blast<'c> {
-    fn new(filters: &'c [Filter<'c>], machine: Machine, view: &View, claim: &Claim, shift: Shift) -> Self {
+    fn new(filters: &'c [Filter<'c>], machine: Machine, view: &View, relation: &'c Relation, shift: Shift) -> Self {
         let mut words = [ZERO; 16];
         for (in_order, place) in (0_u8..).zip(row(machine.endian)) {
             let mut word = input(in_order);
@@ -136,14 +132,14 @@ impl<'c> Blast<'c> {
                 *slot = word;
             }
         }
-        let asked = match claim.relation {
-            Relation::Never { filter, pc, way } => Some((filter as usize, pc as usize, way)),
-            _ => None,
+        let events = match relation {
+            Relation::Never(events) => events.as_slice(),
+            _ => &[],
         };
         Self {
             filters,
             words,
-            asked,
+            events,
             shift,
             signed: signed(machine.kernel),
         }
@@ -155,13 +151,11 @@ impl<'c> Blast<'c> {
             happened: FALSE,
         };
         for (place, filter) in self.filters.iter().enumerate().rev() {
-            let asked = self
-                .asked
-                .filter(|(asked, _, _)| *asked == place)
-                .map(|(_, pc, way)| (pc, way));
-            let one = self.filter(circuit, filter.program(), asked)?;
+            let asked = self.events.iter().filter(|event| event.filter as usize == place);
+            let asked: HashSet<_> = asked.map(|event| (event.pc as usize, event.way)).collect();
+            let one = self.filter(circuit, filter.program(), &asked)?;
             let (of_best, of_one) = (severity(&best.value, self.signed), severity(&one.value, self.signed));
-            let worse = circuit.compare(Op::Gt, &of_best, &of_one);
+            let worse = circuit.compare(Cond::Jgt, &of_best, &of_one);
             best.value = circuit.mux_word(worse, &one.value, &best.value);
             best.happened = circuit.or(best.happened, one.happened);
         }
@@ -172,7 +166,7 @@ impl<'c> Blast<'c> {
         &self,
         circuit: &mut Circuit,
         program: &[Insn],
-        asked: Option<(usize, Way)>,
+        asked: &HashSet<(usize, Way)>,
     ) -> Result<Outcome, Undecided> {
         let mut outcome = Outcome {
             value: ZERO,
@@ -199,13 +193,11 @@ impl<'c> Blast<'c> {
                 }
                 None => (FALSE, here),
             };
-            if let Some((_, way)) = asked.filter(|(asked, _)| *asked == pc) {
-                outcome.happened = match (way, condition) {
-                    (Way::Reached, _) => here,
-                    (Way::Yes, Some(_)) => yes,
-                    (Way::No, Some(_)) => no,
-                    (Way::Yes | Way::No, None) => FALSE,
-                };
+            let no_way = if condition.is_some() { no } else { FALSE };
+            for (way, when) in [(Way::Reached, here), (Way::Yes, yes), (Way::No, no_way)] {
+                if asked.contains(&(pc, way)) {
+                    outcome.happened = circuit.or(outcome.happened, when);
+                }
             }
             store(op, insn.k, &mut state, result);
             for (target, under) in targets(*insn, op, pc, yes, no).into_iter().flatten() {
@@ -260,17 +252,9 @@ fn operand(src: Src, k: u32, x: &Word) -> Word {
 fn condition(circuit: &mut Circuit, op: isa::Op, k: u32, state: &State) -> Option<Literal> {
     let [a, x, ..] = state;
     match op {
-        isa::Op::Jump(cond, src) => {
-            let op = match cond {
-                Cond::Jeq => Op::Eq,
-                Cond::Jgt => Op::Gt,
-                Cond::Jge => Op::Ge,
-                Cond::Jset => Op::Set,
-            };
-            Some(circuit.compare(op, a, &operand(src, k, x)))
-        }
-        isa::Op::Alu(Alu::Div, Src::X) => Some(circuit.compare(Op::Eq, x, &ZERO)),
-        isa::Op::Alu(Alu::Lsh | Alu::Rsh, Src::X) => Some(circuit.compare(Op::Ge, x, &constant(32))),
+        isa::Op::Jump(cond, src) => Some(circuit.compare(cond, a, &operand(src, k, x))),
+        isa::Op::Alu(Alu::Div, Src::X) => Some(circuit.compare(Cond::Jeq, x, &ZERO)),
+        isa::Op::Alu(Alu::Lsh | Alu::Rsh, Src::X) => Some(circuit.compare(Cond::Jge, x, &constant(32))),
         _ => None,
     }
 }

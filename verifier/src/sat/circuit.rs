@@ -1,7 +1,8 @@
 //! And-gates over the bits of the input, built exactly as `docs/PROOFS.md` section 7 says: a refutation refers to the
 //! clauses of this circuit by number, and the checker builds the same one for itself.
 
-use callproof_checker::{Op, Shift};
+use callproof_checker::Shift;
+use callproof_vm::isa::Cond;
 
 use crate::limits::{Engine, Limit, Undecided};
 use crate::table::Map;
@@ -188,23 +189,23 @@ impl Circuit {
         self.and_each(not(beyond), &word)
     }
 
-    pub(super) fn compare(&mut self, op: Op, a: &Word, b: &Word) -> Literal {
+    pub(super) fn compare(&mut self, op: Cond, a: &Word, b: &Word) -> Literal {
         let mut result = match op {
-            Op::Eq | Op::Ge => TRUE,
-            Op::Gt | Op::Set => FALSE,
+            Cond::Jeq | Cond::Jge => TRUE,
+            Cond::Jgt | Cond::Jset => FALSE,
         };
         for (&a, &b) in a.iter().zip(b) {
             result = match op {
-                Op::Eq => {
+                Cond::Jeq => {
                     let differ = self.xor(a, b);
                     self.and(result, not(differ))
                 }
-                Op::Gt | Op::Ge => {
+                Cond::Jgt | Cond::Jge => {
                     let differ = self.xor(a, b);
                     let larger = self.and(a, not(b));
                     self.mux(differ, larger, result)
                 }
-                Op::Set => {
+                Cond::Jset => {
                     let both = self.and(a, b);
                     self.or(result, both)
                 }
@@ -214,8 +215,11 @@ impl Circuit {
     }
 
     pub(super) fn in_range(&mut self, a: &Word, first: u32, last: u32) -> Literal {
-        let from = self.compare(Op::Ge, a, &constant(first));
-        let beyond = self.compare(Op::Gt, a, &constant(last));
+        if first == last {
+            return self.compare(Cond::Jeq, a, &constant(first));
+        }
+        let from = self.compare(Cond::Jge, a, &constant(first));
+        let beyond = self.compare(Cond::Jgt, a, &constant(last));
         self.and(from, not(beyond))
     }
 

@@ -34,7 +34,11 @@ pub fn refute(
     claim: &Claim,
     limits: &Limits,
 ) -> Result<Refutation, Unprovable> {
-    if matches!(claim.relation, Relation::Cost(_)) {
+    if claim
+        .parts
+        .iter()
+        .any(|part| matches!(part.relation, Relation::Cost(_)))
+    {
         return Err(Unprovable::Unsupported("costs have no refutations"));
     }
     let statement = proof::statement(chains, machine, claim);

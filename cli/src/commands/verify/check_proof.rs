@@ -1,6 +1,6 @@
 //! `check-proof`: a stored proof, checked alone.
 
-use callproof_checker::{Relation, check, statement};
+use callproof_checker::{Claim, Event, Part, Relation, Way, check, statement};
 use serde::Serialize;
 
 use super::sides;
@@ -61,36 +61,52 @@ pub(crate) fn run(args: &CheckProof, input: &Input) -> Result<Checked> {
 }
 
 /// The claim in words; `docs/PROOFS.md` has the exact meaning.
-fn describe(claim: &callproof_checker::Claim) -> String {
-    let which = if claim.region.is_empty() {
-        "for every input".to_owned()
-    } else {
-        format!("for every input of a region of {} tests", claim.region.len())
+fn describe(claim: &Claim) -> String {
+    const SHOWN: usize = 6;
+    let parts = claim.parts.iter().take(SHOWN).map(|part| describe_part(claim, part));
+    let mut parts: Vec<String> = parts.collect();
+    if claim.parts.len() > SHOWN {
+        parts.push(format!("{} more parts", claim.parts.len() - SHOWN));
+    }
+    parts.join("; ")
+}
+
+fn describe_part(claim: &Claim, part: &Part) -> String {
+    let which = match part.within {
+        0 => "for no input".to_owned(),
+        1 => "for every input".to_owned(),
+        node => format!("for every input of region {node} of {}", claim.region.len() + 1),
     };
-    let ranges = |set: &callproof_checker::Set| {
-        const SHOWN: usize = 6;
-        let mut shown: Vec<String> = set
-            .iter()
-            .take(SHOWN)
-            .map(|(first, last)| format!("{first:#x}..={last:#x}"))
-            .collect();
-        if set.len() > SHOWN {
-            shown.push("...".to_owned());
-        }
-        shown.join(", ")
-    };
-    let what = match &claim.relation {
+    let what = match &part.relation {
         Relation::Within(set) => format!("the value is in {}", ranges(set)),
         Relation::Equal => "both values are equal".to_owned(),
         Relation::SameAction => "both values have the same severity".to_owned(),
         Relation::Refines => "the first value is at least as severe as the second".to_owned(),
         Relation::Implies(set) => format!("if the first value is in {}, so is the second", ranges(set)),
         Relation::Cost(bound) => format!("at most {bound} instructions are executed"),
-        Relation::Never { filter, pc, way } => {
-            format!("way {way:?} of instruction {pc} of filter {filter} never happens")
+        Relation::Never(events) => {
+            let named = events.iter().map(|Event { filter, pc, way }| match way {
+                Way::Reached => format!("instruction {pc} of filter {filter} is executed"),
+                way => format!("way {way:?} of instruction {pc} of filter {filter} is gone"),
+            });
+            format!("it never happens that {}", some(named))
         }
     };
     format!("{which}, {what}")
+}
+
+fn ranges(set: &callproof_checker::Set) -> String {
+    some(set.iter().map(|(first, last)| format!("{first:#x}..={last:#x}")))
+}
+
+/// The first few of a list.
+fn some(list: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 6;
+    let mut shown: Vec<String> = list.take(SHOWN + 1).collect();
+    if let Some(more) = shown.get_mut(SHOWN) {
+        "...".clone_into(more);
+    }
+    shown.join(", ")
 }
 
 impl Checked {

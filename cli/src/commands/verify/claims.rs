@@ -1,8 +1,9 @@
 //! Claims and what came of them: the answer of `prove`, `equiv` and `subset`.
 
-use callproof_verifier::{Answer, Finding, Outcome, Undecided};
+use callproof_verifier::{Answer, Finding, Limit, Limits, Outcome, Partial, Proof, Undecided};
 use serde::Serialize;
 
+use super::live::Live;
 use super::witness::Witness;
 use crate::exit::Exit;
 use crate::report::{Case, Finding as Reported, Report};
@@ -37,8 +38,10 @@ pub(crate) struct Claimed {
     pub(crate) absent: Vec<Missing>,
     /// Calls that were compared with nothing
     pub(crate) unmatched: Vec<Missing>,
-    /// The limit that was reached
+    /// The limit that was reached last
     pub(crate) limit: Option<Reached>,
+    /// All limits that were reached, by one engine after the other
+    pub(crate) tried: Vec<Reached>,
 }
 
 /// An answer in one word.
@@ -63,45 +66,49 @@ pub(crate) struct Missing {
 pub(crate) struct Reached {
     pub(crate) engine: &'static str,
     pub(crate) limit: &'static str,
+    /// How much was allowed; of the time, milliseconds
+    pub(crate) most: u64,
 }
 
-impl From<Undecided> for Reached {
-    fn from(undecided: Undecided) -> Self {
+impl Reached {
+    pub(super) fn new(undecided: Undecided, limits: &Limits) -> Self {
+        let most = match undecided.limit {
+            Limit::States => limits.states.into(),
+            Limit::Nodes => limits.nodes.into(),
+            Limit::Steps => limits.steps,
+            Limit::Bytes => limits.bytes,
+            Limit::Values => limits.values.into(),
+            Limit::Conflicts => limits.conflicts,
+            Limit::Time => u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
+        };
         Self {
             engine: undecided.engine.name(),
             limit: undecided.limit.name(),
+            most,
         }
+    }
+}
+
+impl core::fmt::Display for Reached {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { engine, limit, most } = self;
+        let unit = if *limit == Limit::Time.name() { "ms" } else { "" };
+        write!(f, "the {engine} engine reached the limit `{limit}={most}{unit}`")
     }
 }
 
 impl Claimed {
     /// What an outcome says; its witnesses are made elsewhere.
-    pub(super) fn new(claim: String, outcome: &Outcome, witnesses: Vec<Witness>) -> Self {
+    pub(super) fn new(claim: String, outcome: &Outcome, witnesses: Vec<Witness>, limits: &Limits) -> Self {
         let missing = |abi: &dyn ToString, call: &str| Missing {
             abi: abi.to_string(),
             call: call.to_owned(),
         };
-        let (answer, proved, reason, limit) = match &outcome.answer {
-            Answer::Holds { proof: Some(proof), .. } => {
-                let reason = format!("the checker accepted a proof of {} bytes", proof.file().len());
-                (Word::Holds, true, reason, None)
-            }
-            Answer::Holds { proof: None, shown } if shown.is_empty() => {
-                let reason = "decided by the diagram engine; no checked proof for this kind of claim yet";
-                (Word::Holds, false, reason.to_owned(), None)
-            }
-            Answer::Holds { .. } => (Word::Holds, false, "shown by replayed calls".to_owned(), None),
-            Answer::Fails(found) => (Word::Fails, false, sentence(&found.finding), None),
-            Answer::Vacuous => {
-                let reason = "it speaks of no call that these ABIs have";
-                (Word::Skipped, false, reason.to_owned(), None)
-            }
-            Answer::Undecided(tried) => {
-                let known = tried.known.map(|bound| format!("; no call costs more than {bound}"));
-                let reason = format!("{}{}", tried.undecided, known.unwrap_or_default());
-                (Word::Undecided, false, reason, Some(tried.undecided.into()))
-            }
+        let tried: Vec<Reached> = match &outcome.answer {
+            Answer::Undecided(tried) => tried.limits.iter().map(|one| Reached::new(*one, limits)).collect(),
+            _ => Vec::new(),
         };
+        let (answer, proved, reason) = told(&outcome.answer, &tried);
         Self {
             claim,
             file: None,
@@ -116,9 +123,55 @@ impl Claimed {
                 .map(|(abi, one)| missing(abi, &one.call))
                 .collect(),
             unmatched: outcome.unmatched.iter().map(|(abi, call)| missing(abi, call)).collect(),
-            limit,
+            limit: tried.last().cloned(),
+            tried,
         }
     }
+}
+
+impl Claimed {
+    /// Whether the running kernel contradicts the emulator about a call that is shown.
+    pub(crate) fn disagrees(&self) -> bool {
+        let live = self.witnesses.iter().filter_map(|one| one.live.as_ref());
+        live.into_iter().any(Live::disagrees)
+    }
+}
+
+/// An answer in a word, whether a proof of it was accepted, and a sentence.
+fn told(answer: &Answer, tried: &[Reached]) -> (Word, bool, String) {
+    match answer {
+        Answer::Holds { proof: Some(proof), .. } => (Word::Holds, true, accepted(proof)),
+        Answer::Holds { proof: None, shown } if shown.is_empty() => {
+            let reason = "the emulator of the bitmap says so, call by call";
+            (Word::Holds, false, reason.to_owned())
+        }
+        Answer::Holds { shown, .. } => {
+            let calls = if shown.len() == 1 { "call shows" } else { "calls show" };
+            (Word::Holds, false, format!("{} replayed {calls} it", shown.len()))
+        }
+        Answer::Fails(found) => {
+            let accepted = found.proof.as_ref().map(|proof| format!("; {}", accepted(proof)));
+            let reason = format!("{}{}", sentence(&found.finding), accepted.unwrap_or_default());
+            (Word::Fails, found.proof.is_some(), reason)
+        }
+        Answer::Vacuous => {
+            let reason = "it speaks of no call that these ABIs have";
+            (Word::Skipped, false, reason.to_owned())
+        }
+        Answer::Undecided(of) => {
+            let mut reasons: Vec<String> = tried.iter().map(ToString::to_string).collect();
+            reasons.extend(of.known.map(|known| match known {
+                Partial::CostAtMost(bound) => format!("no call costs more than {bound}"),
+                Partial::Unproved => "an engine says that it holds, but no proof of it was accepted".to_owned(),
+            }));
+            reasons.push("raise the limit with `--limit`, or ask less".to_owned());
+            (Word::Undecided, false, reasons.join("; "))
+        }
+    }
+}
+
+fn accepted(proof: &Proof) -> String {
+    format!("the checker accepted a proof of {} bytes", proof.file().len())
 }
 
 /// What was found.
@@ -126,7 +179,7 @@ fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::Verdict => "a call gets another verdict".to_owned(),
         Finding::None { pattern, cell } => {
-            format!("no call of `{pattern}` on {cell} gets such a verdict (decided by the diagram engine)")
+            format!("no call of `{pattern}` on {cell} gets such a verdict")
         }
         Finding::Cost { at_most } => format!("a call costs more than {at_most}"),
         Finding::NotCached => "a call is not answered from the bitmap".to_owned(),
@@ -141,7 +194,7 @@ fn sentence(finding: &Finding) -> String {
             let dead: Vec<_> = dead.iter().map(|(filter, pc)| place(filter, pc)).collect();
             let one_way: Vec<_> = one_way.iter().map(|(filter, pc, _)| place(filter, pc)).collect();
             format!(
-                "instructions (filter:number) that no call reaches: {}; tests that always go one way: {} (decided by the diagram engine)",
+                "instructions (filter:number) that no call reaches: {}; tests that always go one way: {}",
                 list(&dead),
                 list(&one_way)
             )
@@ -159,10 +212,12 @@ fn list(places: &[String]) -> String {
 }
 
 impl Claims {
-    /// One claim that fails decides; then one that is undecided; skipped claims alone are no success.
+    /// A kernel that says otherwise decides, then one claim that fails; then one that is undecided; skipped claims alone are no success.
     pub(crate) fn exit(&self) -> Exit {
         let any = |word| self.claims.iter().any(|claim| claim.answer == word);
-        if any(Word::Fails) {
+        if self.claims.iter().any(Claimed::disagrees) {
+            Exit::Disagreement
+        } else if any(Word::Fails) {
             Exit::Finding
         } else if any(Word::Undecided) {
             Exit::Undecided

@@ -3,7 +3,7 @@
 use callproof_policy::property::Comparison;
 
 use super::claims::Claims;
-use super::prove::{Judge, Others};
+use super::prove::{Asking, Judge, Others};
 use super::sides;
 use crate::args::{Pair, Subset};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// The same verdicts everywhere.
 pub(crate) fn equiv(args: &Pair, input: &Input, settings: &Settings) -> Result<Claims> {
     let sides = (args.left.as_str(), args.right.as_str());
-    compare("equiv", sides, Comparison::Equals, input, settings)
+    compare("equiv", sides, Comparison::Equals, args.asking(), input, settings)
 }
 
 /// Never more permissive.
@@ -23,13 +23,28 @@ pub(crate) fn subset(args: &Subset, input: &Input, settings: &Settings) -> Resul
     } else {
         Comparison::Refines
     };
-    compare("subset", (&args.left, &args.of), comparison, input, settings)
+    let asking = Asking {
+        limits: args.effort.limits(),
+        live: args.live,
+    };
+    compare("subset", (&args.left, &args.of), comparison, asking, input, settings)
+}
+
+impl Pair {
+    /// How the two are compared.
+    pub(super) fn asking(&self) -> Asking {
+        Asking {
+            limits: self.effort.limits(),
+            live: self.live,
+        }
+    }
 }
 
 fn compare(
     command: &'static str,
     (left, right): (&str, &str),
     comparison: Comparison,
+    asking: Asking,
     input: &Input,
     settings: &Settings,
 ) -> Result<Claims> {
@@ -37,7 +52,7 @@ fn compare(
     let filters = admitted(&loaded, settings)?;
     let others = Others::one(right, sides::chain(right, input)?);
     let others = others.admitted(settings)?;
-    let mut judge = Judge::new(&filters, &others, left, settings);
+    let mut judge = Judge::new(&filters, &others, left, asking, settings);
     let reads = format!("{left} {comparison} {right}");
     Ok(Claims {
         command,

@@ -10,6 +10,7 @@ use super::claims::Reached;
 use super::explain::explain;
 use super::sides;
 use super::witness::{Witness, witness};
+use crate::args::Decided;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
@@ -50,8 +51,8 @@ pub(crate) struct OfCall {
     pub(crate) cached: bool,
 }
 
-pub(crate) fn run(filters: &[String], input: &Input, settings: &Settings) -> Result<Cost> {
-    let loaded = input.chain(filters)?;
+pub(crate) fn run(args: &Decided, input: &Input, settings: &Settings) -> Result<Cost> {
+    let loaded = input.chain(&args.filters)?;
     let chain = admitted(&loaded, settings)?;
     let mut cost = Cost {
         kernel: settings.kernel.to_string(),
@@ -61,21 +62,15 @@ pub(crate) fn run(filters: &[String], input: &Input, settings: &Settings) -> Res
         limit: None,
     };
     let machine = settings.machine_of(settings.layout());
-    let session = Session::new(&chain, Vec::new(), machine, settings.byte_order(), &Limits::default());
-    let mut session = match session {
-        Ok(session) => session,
-        Err(undecided) => {
-            cost.limit = Some(undecided.into());
-            return Ok(cost);
-        }
-    };
+    let limits = args.effort.limits();
+    let mut session = Session::new(&chain, Vec::new(), machine, settings.byte_order(), &limits);
     cost.bound = Some(session.subject().longest_path());
     let name = cost.filters.join(",");
-    for abi in abis(&chain, settings) {
+    for abi in abis(&chain, settings, &limits) {
         match of_abi(&mut session, abi, &chain, &name, settings) {
             Ok(Ok(of_abi)) => cost.abis.extend(of_abi),
             Ok(Err(Trouble::Undecided(undecided))) => {
-                cost.limit = Some(undecided.into());
+                cost.limit = Some(Reached::new(undecided, &limits));
                 break;
             }
             Ok(Err(disagreement)) => return Err(Failure::bug(disagreement)),
@@ -86,11 +81,11 @@ pub(crate) fn run(filters: &[String], input: &Input, settings: &Settings) -> Res
 }
 
 /// The ABIs asked for, or those that the filters tell from the rest.
-fn abis(chain: &[Filter<'_>], settings: &Settings) -> Vec<Abi> {
+fn abis(chain: &[Filter<'_>], settings: &Settings, limits: &Limits) -> Vec<Abi> {
     if let Some(given) = settings.abis_given() {
         return given.to_vec();
     }
-    let explained = explain(chain, settings).unwrap_or_default();
+    let explained = explain(chain, settings, limits).unwrap_or_default();
     let named = explained.iter().filter_map(|section| Abi::from_name(section.abi?).ok());
     let named: Vec<Abi> = named.collect();
     if named.is_empty() { settings.abis() } else { named }

@@ -1,16 +1,18 @@
 //! `diff`: what two chains answer differently.
 
+use callproof_formats::call::print;
 use callproof_policy::property::Comparison;
 use callproof_verifier::{Limits, Space, Subject, Undecided, View};
-use callproof_vm::Filter;
+use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
-use super::claims::{Claimed, Word};
+use super::claims::{Claimed, Reached, Word};
 use super::prove::{Judge, Others};
-use super::rules::{Section, sections, verdict};
+use super::rules::{Differing, Section, sections, verdict};
 use super::sides;
+use super::witness::abi;
 use crate::args::Pair;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
 use crate::report::{Case, Finding, Report};
@@ -26,6 +28,8 @@ pub(crate) struct Differences {
     pub(crate) equal: Claimed,
     /// Where they differ, as `LEFT -> RIGHT`; disjoint
     pub(crate) sections: Vec<Section>,
+    /// The limit that was reached while they were listed; there are no sections then
+    pub(crate) limit: Option<Reached>,
 }
 
 pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Differences> {
@@ -34,33 +38,59 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
     let others = Others::one(&args.right, right.clone());
     let others = others.admitted(settings)?;
     let reads = format!("{} equals {}", args.left, args.right);
-    let equal = Judge::new(&a, &others, &args.left, settings).relation(Comparison::Equals, &args.right, reads)?;
-    let sections = if equal.answer == Word::Fails {
-        differences(&a, &b, settings)
+    let mut judge = Judge::new(&a, &others, &args.left, args.asking(), settings);
+    let equal = judge.relation(Comparison::Equals, &args.right, reads)?;
+    let limits = args.effort.limits();
+    let found = if equal.answer == Word::Fails {
+        differences(&a, &b, settings, &limits)
     } else {
         Ok(Vec::new())
     };
+    let limit = found.as_ref().err().map(|undecided| Reached::new(*undecided, &limits));
+    let mut sections = found.unwrap_or_default();
+    for rule in sections.iter_mut().flat_map(|section| &mut section.rules) {
+        let replayed = rule.examples.iter().map(|call| replayed(call, &a, &b, settings));
+        rule.witnesses = replayed.collect::<Result<_>>()?;
+    }
     Ok(Differences {
         kernel: settings.kernel.to_string(),
         left: sides::names(&left),
         right: sides::names(&right),
         equal,
         // The witness stands even when the rest takes too much.
-        sections: sections.unwrap_or_default(),
+        sections,
+        limit,
     })
+}
+
+/// What both sides answer to a call, which are different answers.
+fn replayed(call: &SeccompData, a: &[Filter<'_>], b: &[Filter<'_>], settings: &Settings) -> Result<Differing> {
+    let abi = abi(call);
+    let machine = settings.machine_of(settings.byte_order().of(call.arch));
+    let [left, right] = [a, b].map(|filters| {
+        let value = Chain::new(filters).run(call, machine).value;
+        verdict(value, abi, settings.kernel)
+    });
+    if left == right {
+        return Err(Failure::bug(format_args!(
+            "the emulator sees no difference in {call:x?}"
+        )));
+    }
+    let call = print(call);
+    Ok(Differing { call, left, right })
 }
 
 fn differences(
     a: &[Filter<'_>],
     b: &[Filter<'_>],
     settings: &Settings,
+    limits: &Limits,
 ) -> core::result::Result<Vec<Section>, Undecided> {
-    let limits = Limits::default();
     let pairs = core::cell::RefCell::new(Vec::new());
     let mut build = |endian| {
         let machine = settings.machine_of(endian);
-        let (a, b) = (Subject::new(a, machine, &limits)?, Subject::new(b, machine, &limits)?);
-        let mut space = Space::new(machine, &[&a, &b], &limits);
+        let (a, b) = (Subject::new(a, machine, limits)?, Subject::new(b, machine, limits)?);
+        let mut space = Space::new(machine, &[&a, &b], limits);
         let (a, b) = (space.function(&a, View::Value)?, space.function(&b, View::Value)?);
         let (function, found) = space.paired(&a, &b)?;
         *pairs.borrow_mut() = found;
@@ -78,11 +108,14 @@ fn differences(
             None => String::new(),
         }
     };
-    sections(&mut build, settings, &label)
+    sections(&mut build, settings, &label, true)
 }
 
 impl Differences {
-    pub(crate) const fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
+        if self.equal.disagrees() {
+            return Exit::Disagreement;
+        }
         match self.equal.answer {
             Word::Holds => Exit::Success,
             Word::Fails => Exit::Finding,

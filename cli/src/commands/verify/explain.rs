@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::claims::Reached;
 use super::rules::{Section, sections, verdict};
 use super::sides;
+use crate::args::Decided;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
@@ -23,29 +24,37 @@ pub(crate) struct Explain {
     pub(crate) limit: Option<Reached>,
 }
 
-pub(crate) fn run(filters: &[String], input: &Input, settings: &Settings) -> Result<Explain> {
-    let loaded = input.chain(filters)?;
+pub(crate) fn run(args: &Decided, input: &Input, settings: &Settings) -> Result<Explain> {
+    let loaded = input.chain(&args.filters)?;
     let chain = admitted(&loaded, settings)?;
-    let explained = explain(&chain, settings);
+    let limits = args.effort.limits();
+    let explained = explain(&chain, settings, &limits);
     Ok(Explain {
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
-        limit: explained.as_ref().err().copied().map(Reached::from),
+        limit: explained
+            .as_ref()
+            .err()
+            .map(|undecided| Reached::new(*undecided, &limits)),
         sections: explained.unwrap_or_default(),
     })
 }
 
 /// The sections of a chain.
-pub(super) fn explain(chain: &[Filter<'_>], settings: &Settings) -> core::result::Result<Vec<Section>, Undecided> {
-    let limits = Limits::default();
+pub(super) fn explain(
+    chain: &[Filter<'_>],
+    settings: &Settings,
+    limits: &Limits,
+) -> core::result::Result<Vec<Section>, Undecided> {
     let mut build = |endian| {
         let machine = settings.machine_of(endian);
-        let subject = Subject::new(chain, machine, &limits)?;
-        let mut space = Space::new(machine, &[&subject], &limits);
+        let subject = Subject::new(chain, machine, limits)?;
+        let mut space = Space::new(machine, &[&subject], limits);
         let function = space.function(&subject, View::Value)?;
         Ok((space, function))
     };
-    sections(&mut build, settings, &|value, abi| verdict(value, abi, settings.kernel))
+    let label = |value, abi| verdict(value, abi, settings.kernel);
+    sections(&mut build, settings, &label, false)
 }
 
 impl Explain {

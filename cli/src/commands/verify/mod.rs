@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod cost;
 pub(crate) mod differences;
 pub(crate) mod explain;
+pub(crate) mod live;
 pub(crate) mod prove;
 pub(crate) mod rules;
 mod sides;

@@ -6,16 +6,20 @@ use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
     Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_policy, parse_properties,
 };
-use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side, Undecided};
+use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side};
 use callproof_vm::{Chain, Filter};
 
 use super::claims::{Claimed, Claims};
+use super::live::Live;
 use super::sides;
 use super::witness::{Witness, witness};
 use crate::args::Prove;
 use crate::error::{Failure, Result};
 use crate::input::{Input, Loaded, admitted, read_file};
 use crate::settings::Settings;
+
+/// Calls that are told of one claim of existence.
+const MOST_SHOWN: usize = 8;
 
 pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Claims> {
     let loaded = sides::chain(&args.filter, input)?;
@@ -37,7 +41,11 @@ pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Cl
         };
         file.check(&base).map_err(|problems| text.refuse(&problems))?;
         let judged = others.admitted(settings)?;
-        let mut judge = Judge::new(&filters, &judged, &args.filter, settings);
+        let effort = Asking {
+            limits: args.effort.limits(),
+            live: args.live,
+        };
+        let mut judge = Judge::new(&filters, &judged, &args.filter, effort, settings);
         for (property, env) in file.properties(&base) {
             let (mut claimed, outcome) = judge.claim(property, &env, &text)?;
             claimed.file = text.is_file.then(|| text.name.clone());
@@ -232,9 +240,18 @@ fn side(path: &Path, input: &Input, settings: &Settings) -> Result<OtherSide<Vec
     Ok(OtherSide::Policy(ground))
 }
 
+/// How claims are asked about.
+#[derive(Clone, Copy)]
+pub(super) struct Asking {
+    pub(super) limits: Limits,
+    /// Whether the running kernel is asked about every call that is shown
+    pub(super) live: bool,
+}
+
 /// Answers claims about one chain.
 pub(super) struct Judge<'j> {
-    session: core::result::Result<Session<'j>, Undecided>,
+    session: Session<'j>,
+    asking: Asking,
     filters: &'j [Filter<'j>],
     others: &'j Admitted<'j>,
     own_name: &'j str,
@@ -246,6 +263,7 @@ impl<'j> Judge<'j> {
         filters: &'j [Filter<'j>],
         others: &'j Admitted<'j>,
         own_name: &'j str,
+        asking: Asking,
         settings: &'j Settings,
     ) -> Self {
         let chains = others
@@ -258,9 +276,10 @@ impl<'j> Judge<'j> {
             .map(|(name, policy)| (name.clone(), Side::Policy(policy.clone())));
         let sides = chains.chain(policies).collect();
         let machine = settings.machine_of(settings.layout());
-        let session = Session::new(filters, sides, machine, settings.byte_order(), &Limits::default());
+        let session = Session::new(filters, sides, machine, settings.byte_order(), &asking.limits);
         Self {
             session,
+            asking,
             filters,
             others,
             own_name,
@@ -273,7 +292,7 @@ impl<'j> Judge<'j> {
             claim: &property.claim,
             env,
         };
-        let outcome = self.ask(&query).map_err(|error| match error {
+        let outcome = self.session.ask(&query).map_err(|error| match error {
             AskError::Problems(problems) => text.refuse(&problems),
             AskError::Disagreement(disagreement) => Failure::bug(disagreement),
         })?;
@@ -295,21 +314,14 @@ impl<'j> Judge<'j> {
             claim: &claim,
             env: &env,
         };
-        let outcome = self.ask(&query).map_err(Failure::bug)?;
+        let outcome = self.session.ask(&query).map_err(Failure::bug)?;
         self.claimed(reads, &claim, &outcome)
-    }
-
-    fn ask(&mut self, query: &Query<'_>) -> core::result::Result<Outcome, AskError> {
-        match &mut self.session {
-            Ok(session) => session.ask(query),
-            Err(undecided) => Ok(Outcome::undecided(*undecided)),
-        }
     }
 
     fn claimed(&self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {
         let shown = match &outcome.answer {
             Answer::Fails(found) => found.shown.as_slice(),
-            Answer::Holds { shown, .. } => shown,
+            Answer::Holds { shown, .. } => shown.get(..MOST_SHOWN).unwrap_or(shown),
             Answer::Vacuous | Answer::Undecided(_) => &[],
         };
         let own = &Operand::Own;
@@ -321,7 +333,8 @@ impl<'j> Judge<'j> {
             let side = sides.get(at).copied().unwrap_or(own);
             self.witness(one, side)
         });
-        Ok(Claimed::new(reads, outcome, witnesses.collect::<Result<_>>()?))
+        let witnesses = witnesses.collect::<Result<_>>()?;
+        Ok(Claimed::new(reads, outcome, witnesses, &self.asking.limits))
     }
 
     /// A call with what an operand says about it.
@@ -332,9 +345,13 @@ impl<'j> Judge<'j> {
             Operand::File(path) => path.clone(),
             Operand::Stack(_) => operand.to_string(),
         };
-        let chain = self.filters_of(operand);
-        let chain = chain.as_ref().map(|filters| Chain::new(filters));
-        witness(shown, &name, chain.as_ref(), self.settings)
+        let filters = self.filters_of(operand);
+        let chain = filters.as_ref().map(|filters| Chain::new(filters));
+        let mut witness = witness(shown, &name, chain.as_ref(), self.settings)?;
+        if let Some(filters) = filters.filter(|_| self.asking.live) {
+            witness.live = Some(Live::ask(&filters, &shown.call, shown.verdict.value, self.settings));
+        }
+        Ok(witness)
     }
 
     /// The filters of an operand, oldest first; `None` when a policy is in it.

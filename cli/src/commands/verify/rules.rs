@@ -1,8 +1,10 @@
 //! What functions say, by ABI and call, as conditions to read.
 
 use callproof_abi::{Abi, X32_BIT, errno_name};
-use callproof_verifier::{Arches, Condition, Decision, Function, Ranges, Register, Space, Undecided, Width};
-use callproof_vm::{Action, Endian, Kernel};
+use callproof_verifier::{
+    Arches, Condition, Decision, Function, Ranges, Register, Set, Space, Undecided, Verdicts, Width,
+};
+use callproof_vm::{Action, Endian, Kernel, SeccompData};
 use serde::Serialize;
 
 use super::witness::constant_name;
@@ -26,6 +28,23 @@ pub(crate) struct Rule {
     /// Whether these are the numbers that no other rule has
     pub(crate) rest: bool,
     pub(crate) then: Tree,
+    /// A call for each verdict that shows it, where calls are wanted
+    #[serde(skip)]
+    pub(crate) examples: Vec<SeccompData>,
+    /// The same, replayed
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) witnesses: Vec<Differing>,
+}
+
+/// A call that two sides answer differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Differing {
+    /// The call in words; `callproof eval` reads it
+    pub(crate) call: String,
+    /// The verdict of the left side
+    pub(crate) left: String,
+    /// The verdict of the right side
+    pub(crate) right: String,
 }
 
 /// A verdict, or how it depends on arguments.
@@ -56,19 +75,24 @@ pub(super) type Label<'l> = dyn Fn(u32, Option<Abi>) -> String + 'l;
 /// The regions of one architecture as they come.
 type Raw = Vec<(Ranges, Decision)>;
 
+/// For each of them, calls.
+type Examples = Vec<Vec<SeccompData>>;
+
 /// A function for each byte order, made when it is needed.
 pub(super) type Build<'b> = dyn FnMut(Endian) -> Result<(Space, Function), Undecided> + 'b;
 
-/// What a function says on the ABIs asked for, or on those that it tells from the rest, and then on all others.
+/// What a function says on the ABIs asked for, or on those that it tells from the rest, and then on all others. With
+/// `examples`, each rule has a call for each value that it comes to, but for value 0.
 pub(super) fn sections(
     build: &mut Build<'_>,
     settings: &Settings,
     label: &Label<'_>,
+    examples: bool,
 ) -> Result<Vec<Section>, Undecided> {
     let given = settings.abis_given();
     let abis = given.unwrap_or(Abi::ALL);
-    let mut others: Option<Raw> = None;
-    let mut found: Vec<(Abi, Raw)> = Vec::new();
+    let mut others: Option<(Raw, Examples)> = None;
+    let mut found: Vec<(Abi, Raw, Examples)> = Vec::new();
     for endian in [Endian::Little, Endian::Big] {
         let here: Vec<Abi> = abis.iter().copied().filter(|abi| abi_endian(*abi) == endian).collect();
         if here.is_empty() && (given.is_some() || others.is_some()) {
@@ -76,24 +100,35 @@ pub(super) fn sections(
         }
         let (mut space, function) = build(endian)?;
         let (of_abis, rest) = raw(&mut space, &function, &here)?;
-        found.extend(of_abis);
-        others = others.or(Some(rest));
+        let mut shown = |raw: &Raw, abi| match examples {
+            true => shown_by(&mut space, &function, raw, abi, &here),
+            false => Ok(Examples::new()),
+        };
+        for (abi, raw) in of_abis {
+            let shown = shown(&raw, Some(abi))?;
+            found.push((abi, raw, shown));
+        }
+        if others.is_none() {
+            let shown = shown(&rest, None)?;
+            others = Some((rest, shown));
+        }
     }
-    let others = others.unwrap_or_default();
+    let (others, others_shown) = others.unwrap_or_default();
     let distinct: Vec<_> = found
         .iter()
-        .filter(|(_, raw)| given.is_some() || *raw != others)
+        .filter(|(_, raw, _)| given.is_some() || *raw != others)
         .cloned()
         .collect();
     let shown = if distinct.is_empty() {
         let hosts = settings.abis();
-        found.into_iter().filter(|(abi, _)| hosts.contains(abi)).collect()
+        found.into_iter().filter(|(abi, _, _)| hosts.contains(abi)).collect()
     } else {
         distinct
     };
-    let mut sections: Vec<Section> = shown.iter().map(|(abi, raw)| section(Some(*abi), raw, label)).collect();
+    let of_abi = |(abi, raw, shown): &(Abi, Raw, Examples)| section(Some(*abi), raw, shown, label);
+    let mut sections: Vec<Section> = shown.iter().map(of_abi).collect();
     if given.is_none() {
-        sections.push(section(None, &others, label));
+        sections.push(section(None, &others, &others_shown, label));
     }
     sections.retain(|section| !section.rules.is_empty());
     Ok(sections)
@@ -118,8 +153,48 @@ fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi
     Ok((abis.iter().map(one).collect(), rest))
 }
 
-fn section(abi: Option<Abi>, raw: &Raw, label: &Label<'_>) -> Section {
-    let rules = raw.iter().filter_map(|(numbers, decision)| {
+/// For each region, a call for each of its values but 0.
+fn shown_by(
+    space: &mut Space,
+    function: &Function,
+    raw: &Raw,
+    abi: Option<Abi>,
+    listed: &[Abi],
+) -> Result<Examples, Undecided> {
+    let mut arch = match abi {
+        Some(abi) => space.arch(abi.audit_arch())?,
+        None => Set::ALL,
+    };
+    if abi.is_none() {
+        for other in listed {
+            let other = space.arch(other.audit_arch())?;
+            arch = space.minus(arch, other)?;
+        }
+    }
+    let mut examples = Examples::new();
+    for (numbers, decision) in raw {
+        let mut calls = Set::EMPTY;
+        for (from, to) in clip(numbers, abi) {
+            let range = space.numbers(from, to)?;
+            calls = space.or(calls, range)?;
+        }
+        let calls = space.and(arch, calls)?;
+        let mut values = Vec::new();
+        decision.values(&mut values);
+        let mut of_region = Vec::new();
+        for value in values.into_iter().filter(|value| *value != 0) {
+            let with = space.calls(function, &Verdicts::value(value))?;
+            let with = space.and(calls, with)?;
+            of_region.extend(space.example(with)?);
+        }
+        examples.push(of_region);
+    }
+    Ok(examples)
+}
+
+fn section(abi: Option<Abi>, raw: &Raw, examples: &Examples, label: &Label<'_>) -> Section {
+    let examples = examples.iter().cloned().chain(core::iter::repeat(Vec::new()));
+    let rules = raw.iter().zip(examples).filter_map(|((numbers, decision), examples)| {
         let numbers = clip(numbers, abi);
         if numbers.is_empty() {
             return None;
@@ -142,6 +217,8 @@ fn section(abi: Option<Abi>, raw: &Raw, label: &Label<'_>) -> Section {
             numbers,
             rest,
             then,
+            examples,
+            witnesses: Vec::new(),
         })
     });
     let mut rules: Vec<Rule> = rules.collect();

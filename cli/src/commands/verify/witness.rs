@@ -6,6 +6,7 @@ use callproof_verifier::Shown;
 use callproof_vm::{Chain, SeccompData};
 use serde::Serialize;
 
+use super::live::Live;
 use crate::call::Call;
 use crate::commands::decide::{Decision, Request, decide};
 use crate::error::Result;
@@ -27,6 +28,8 @@ pub(crate) struct Witness {
     pub(crate) constants: Vec<String>,
     /// The decision in full; null when a policy decided
     pub(crate) decision: Option<Decision>,
+    /// What the running kernel says; null when it was not asked
+    pub(crate) live: Option<Live>,
 }
 
 /// A replayed call with the path that it takes through a chain.
@@ -53,6 +56,7 @@ pub(super) fn witness(shown: &Shown, of: &str, chain: Option<&Chain<'_>>, settin
         insns: shown.insns,
         constants: named(&shown.call),
         decision,
+        live: None,
         call: text,
     })
 }

@@ -6,6 +6,7 @@ use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use super::eval::path;
 use crate::commands::verify::check_proof::Checked;
 use crate::commands::verify::claims::{Claimed, Claims, Missing, Word};
+use crate::commands::verify::live::Live;
 use crate::commands::verify::witness::Witness;
 
 pub(super) fn text(claims: &Claims) -> String {
@@ -45,6 +46,30 @@ fn write_witness(text: &mut String, witness: &Witness) {
         "    gets {} ({:#010x}) from {}{cost}",
         witness.verdict, witness.value, witness.of
     );
+    match &witness.live {
+        Some(Live::Asked {
+            kernel, agrees: true, ..
+        }) => {
+            let _ = writeln!(
+                text,
+                "    {}",
+                paint(GOOD, format_args!("Linux {kernel} says the same"))
+            );
+        }
+        Some(Live::Asked { kernel, values, .. }) => {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:#010x}")).collect();
+            let says = format!("Linux {kernel} says otherwise: {}", values.join(", "));
+            let _ = writeln!(text, "    {}", paint(BAD, says));
+        }
+        Some(Live::Skipped { why }) => {
+            let _ = writeln!(
+                text,
+                "    {}",
+                paint(OPEN, format_args!("the running kernel was not asked: {why}"))
+            );
+        }
+        None => {}
+    }
     for constant in &witness.constants {
         let _ = writeln!(text, "    {constant}");
     }

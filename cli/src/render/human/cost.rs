@@ -18,10 +18,8 @@ pub(super) fn text(cost: &Cost) -> String {
         let bound = cost.bound.map(|bound| format!("; no call costs more than {bound}"));
         let _ = writeln!(
             text,
-            "{}: the {} engine reached the limit of `{}`{}",
+            "{}: {limit}{}; raise it with `--limit`",
             paint(OPEN, "undecided"),
-            limit.engine,
-            limit.limit,
             bound.unwrap_or_default()
         );
     }

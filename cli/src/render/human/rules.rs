@@ -4,7 +4,6 @@ use core::fmt::Write as _;
 
 use super::super::style::{FAINT, NAME, OPEN, paint};
 use super::claims::write_claim;
-use crate::commands::verify::claims::Word;
 use crate::commands::verify::differences::Differences;
 use crate::commands::verify::explain::Explain;
 use crate::commands::verify::rules::{Rule, Section, Tree};
@@ -12,13 +11,7 @@ use crate::commands::verify::rules::{Rule, Section, Tree};
 pub(super) fn explain(explain: &Explain) -> String {
     let mut text = String::new();
     if let Some(limit) = &explain.limit {
-        let _ = writeln!(
-            text,
-            "{}: the {} engine reached the limit of `{}`",
-            paint(OPEN, "undecided"),
-            limit.engine,
-            limit.limit
-        );
+        let _ = writeln!(text, "{}: {limit}; raise it with `--limit`", paint(OPEN, "undecided"));
     }
     explain
         .sections
@@ -30,10 +23,10 @@ pub(super) fn explain(explain: &Explain) -> String {
 pub(super) fn differences(differences: &Differences) -> String {
     let mut text = String::new();
     write_claim(&mut text, &differences.equal);
-    if differences.equal.answer == Word::Fails && differences.sections.is_empty() {
+    if let Some(limit) = &differences.limit {
         let _ = writeln!(
             text,
-            "  the list of all differences takes too much; name ABIs with `--arch`"
+            "  the list of all differences takes too much: {limit}; raise it with `--limit`"
         );
     }
     differences
@@ -65,6 +58,14 @@ fn write_rule(text: &mut String, rule: &Rule) {
             let _ = writeln!(text, "  {calls}:");
             write_tree(text, tree, 4);
         }
+    }
+    for shown in &rule.witnesses {
+        let answers = format!("{} -> {}", shown.left, shown.right);
+        let _ = writeln!(
+            text,
+            "    {}",
+            paint(FAINT, format_args!("{} gets {answers}", shown.call))
+        );
     }
 }
 

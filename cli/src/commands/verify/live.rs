@@ -1,0 +1,61 @@
+//! The running kernel's opinion of one call.
+
+use callproof_vm::{Endian, Filter, SeccompData, combine};
+use serde::Serialize;
+
+use crate::commands::live::{oracle, release};
+use crate::settings::Settings;
+
+/// What the running kernel says of a call. Nothing is executed: every return of the filters is made to tell its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Live {
+    /// It was not asked
+    Skipped { why: String },
+    /// It was
+    Asked {
+        kernel: String,
+        /// How it was asked
+        oracle: &'static str,
+        /// The value of each filter, oldest first
+        values: Vec<u32>,
+        /// Whether they combine to the emulator's verdict
+        agrees: bool,
+    },
+}
+
+impl Live {
+    /// Asks each filter of a chain, oldest first, about a call that gets this value from the emulator.
+    pub(super) fn ask(filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Self {
+        match asked(filters, call, value, settings) {
+            Ok(asked) => asked,
+            Err(why) => Self::Skipped { why },
+        }
+    }
+
+    /// Whether the kernel contradicts the emulator.
+    pub(crate) const fn disagrees(&self) -> bool {
+        matches!(self, Self::Asked { agrees: false, .. })
+    }
+}
+
+fn asked(filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Result<Live, String> {
+    if settings.byte_order().of(call.arch) != Endian::NATIVE {
+        return Err("calls of the other byte order cannot be made here".to_owned());
+    }
+    let mut oracle = oracle()?;
+    let mut values = Vec::with_capacity(filters.len());
+    for filter in filters {
+        let answer = oracle.evaluate(filter.program(), core::slice::from_ref(call));
+        let answer = answer.map_err(|failure| failure.to_string())?;
+        values.extend(answer);
+    }
+    let newest_first = values.iter().copied().enumerate().rev();
+    let agrees = combine(newest_first, settings.kernel).value == value;
+    Ok(Live::Asked {
+        kernel: release(),
+        oracle: oracle.name(),
+        values,
+        agrees,
+    })
+}

@@ -1,0 +1,56 @@
+//! Sets of return values, as the ranges of proof files.
+
+use callproof_vm::{Action, Kernel};
+
+/// Whether anybody learns the low half of a value.
+pub(super) const fn has_data(action: Action) -> bool {
+    matches!(action, Action::Errno | Action::Trap | Action::Trace)
+}
+
+/// Whether two values come to the same action, with the same data where somebody learns it.
+pub(super) fn same(a: u32, b: u32, kernel: Kernel) -> bool {
+    let action = Action::of(a, kernel);
+    action == Action::of(b, kernel) && ((a ^ b) & 0xffff == 0 || !has_data(action))
+}
+
+/// The values that pass, as ranges that do not touch. Of values whose data nobody learns only the action counts.
+pub(super) fn ranges(passes: &dyn Fn(u32) -> bool, kernel: Kernel) -> Vec<(u32, u32)> {
+    const DATA: u32 = 0xffff;
+    let mut found: Vec<(u32, u32)> = Vec::new();
+    let mut add = |first: u32, last: u32| match found.last_mut() {
+        Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
+        _ => found.push((first, last)),
+    };
+    for top in 0..=DATA {
+        let base = top << 16;
+        if has_data(Action::of(base, kernel)) {
+            let data = (base..=base | DATA).filter(|value| passes(*value));
+            data.for_each(|value| add(value, value));
+        } else if passes(base) {
+            add(base, base | DATA);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_what_passes() {
+        let permits = ranges(&|value| Action::of(value, Kernel::LATEST).permits(), Kernel::LATEST);
+        assert_eq!(permits, [(0x7ffc_0000, 0x7ffc_ffff), (0x7fff_0000, 0x7fff_ffff)]);
+        let one = ranges(&|value| value == 0x0005_0001, Kernel::LATEST);
+        assert_eq!(one, [(0x0005_0001, 0x0005_0001)]);
+        assert_eq!(ranges(&|_| true, Kernel::LATEST), [(0, u32::MAX)]);
+    }
+
+    #[test]
+    fn data_counts_where_somebody_learns_it() {
+        let same = |a, b| same(a, b, Kernel::LATEST);
+        assert!(same(0x8000_0000, 0x8000_0007));
+        assert!(!same(0x0005_0000, 0x0005_0001));
+        assert!(!same(0x0005_0001, 0x0003_0001));
+    }
+}
