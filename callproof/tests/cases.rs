@@ -198,109 +198,84 @@ fn traces_are_replayed() {
     assert!(error.place.as_deref().unwrap().ends_with("t:2"), "{error}");
 }
 
+/// A text, a part of where its problem is, and a part of what it is.
+type Refused<'t> = (&'t str, &'t str, &'t str, &'t str);
+
+const WRONG_HEADS: &[Refused<'_>] = &[
+    ("empty", "", "test.calls", "does not say what is tested"),
+    ("nothing", HEAD, "test.calls", "has no cases"),
+    ("open", "---\nfilter = \"f\"\n", "test.calls:1:1", "not closed"),
+    (
+        "key",
+        "---\nfiler = \"f\"\n---\ndeny read\n",
+        "test.calls:2:1",
+        "unknown field `filer`",
+    ),
+    ("toml", "---\nfilter = \n---\ndeny read\n", "test.calls:2", ""),
+    (
+        "both",
+        "---\nfilter = \"f\"\npolicy = \"p\"\n---\n",
+        "test.calls:3:10",
+        "a filter and a policy",
+    ),
+    (
+        "arch",
+        "---\narches = [\"x86\", \"x68_64\"]\n---\n",
+        "test.calls:2:",
+        "x68_64",
+    ),
+    (
+        "kernel",
+        "---\nkernel = \"six\"\n---\n",
+        "test.calls:2:10",
+        "no kernel release",
+    ),
+    (
+        "runtime",
+        "---\nruntime = \"rnuc\"\n---\n",
+        "test.calls:2:11",
+        "no runtime",
+    ),
+    ("set", "---\n[sets]\na = [\"7..\"]\n---\n", "test.calls:3:5", ""),
+    (
+        "mean",
+        "---\n[cost]\nmean = 4\n---\n",
+        "test.calls:2",
+        "need each other",
+    ),
+    (
+        "weight",
+        "---\n[cost]\nmean = 4\n[cost.workload]\nread = -1\n---\n",
+        "test.calls:5:8",
+        "above 0",
+    ),
+];
+
+/// What stands behind [`HEAD`].
+const WRONG_CASES: &[Refused<'_>] = &[
+    ("verdict", "\n  alow read\n", "test.calls:6:3", "did you mean `allow`"),
+    ("call", "deny raed\n", "test.calls:5:6", "did you mean `read`"),
+    ("constant", "deny socket(AF_UNIXX)\n", "test.calls:5:13", "AF_UNIX"),
+    ("errno", "errno(EPREM) read\n", "test.calls:5:7", "EPERM"),
+    ("unnamed", "deny @nope\n", "test.calls:5:6", "no set is called"),
+    ("since", "deny @new-since(six)\n", "test.calls:5:6", "name a release"),
+    ("reason", "xfail deny read\n", "test.calls:5:1", "needs a reason"),
+    ("file", "equiv not-there.bpf\n", "", "cannot read"),
+    ("folder", "equiv EXAMPLES\n", "", "cannot read"),
+    ("expect", "replay f\n", "test.calls:5:9", "expected `expect`"),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_with_its_place() {
-    for (name, text, place, message) in [
-        ("empty", "", "test.calls", "does not say what is tested"),
-        ("nothing", HEAD, "test.calls", "has no cases"),
-        ("open", "---\nfilter = \"f\"\n", "test.calls:1:1", "not closed"),
-        (
-            "key",
-            "---\nfiler = \"f\"\n---\ndeny read\n",
-            "test.calls:2:1",
-            "unknown field `filer`",
-        ),
-        ("toml", "---\nfilter = \n---\ndeny read\n", "test.calls:2", ""),
-        (
-            "both",
-            "---\nfilter = \"f\"\npolicy = \"p\"\n---\n",
-            "test.calls:3:10",
-            "a filter and a policy",
-        ),
-        (
-            "arch",
-            "---\narches = [\"x86\", \"x68_64\"]\n---\n",
-            "test.calls:2:",
-            "x68_64",
-        ),
-        (
-            "kernel",
-            "---\nkernel = \"six\"\n---\n",
-            "test.calls:2:10",
-            "no kernel release",
-        ),
-        (
-            "runtime",
-            "---\nruntime = \"rnuc\"\n---\n",
-            "test.calls:2:11",
-            "no runtime",
-        ),
-        ("set", "---\n[sets]\na = [\"7..\"]\n---\n", "test.calls:3:5", ""),
-        (
-            "mean",
-            "---\n[cost]\nmean = 4\n---\n",
-            "test.calls:2",
-            "need each other",
-        ),
-        (
-            "weight",
-            "---\n[cost]\nmean = 4\n[cost.workload]\nread = -1\n---\n",
-            "test.calls:5:8",
-            "above 0",
-        ),
-        (
-            "verdict",
-            &format!("{HEAD}\n  alow read\n"),
-            "test.calls:6:3",
-            "did you mean `allow`",
-        ),
-        (
-            "call",
-            &format!("{HEAD}deny raed\n"),
-            "test.calls:5:6",
-            "did you mean `read`",
-        ),
-        (
-            "constant",
-            &format!("{HEAD}deny socket(AF_UNIXX)\n"),
-            "test.calls:5:13",
-            "AF_UNIX",
-        ),
-        (
-            "errno",
-            &format!("{HEAD}errno(EPREM) read\n"),
-            "test.calls:5:7",
-            "EPERM",
-        ),
-        (
-            "unnamed",
-            &format!("{HEAD}deny @nope\n"),
-            "test.calls:5:6",
-            "no set is called",
-        ),
-        (
-            "since",
-            &format!("{HEAD}deny @new-since(six)\n"),
-            "test.calls:5:6",
-            "name a release",
-        ),
-        (
-            "reason",
-            &format!("{HEAD}xfail deny read\n"),
-            "test.calls:5:1",
-            "needs a reason",
-        ),
-        ("file", &format!("{HEAD}equiv not-there.bpf\n"), "", "cannot read"),
-        ("folder", &format!("{HEAD}equiv EXAMPLES\n"), "", "cannot read"),
-        (
-            "expect",
-            &format!("{HEAD}replay f\n"),
-            "test.calls:5:9",
-            "expected `expect`",
-        ),
-    ] {
+    let check = |name: &str, text: &str, place: &str, message: &str| {
         let error = refusal(name, text);
         assert!(error.contains(place) && error.contains(message), "{name}: {error}");
+    };
+    for (name, text, place, message) in WRONG_HEADS {
+        check(name, text, place, message);
+    }
+    for (name, text, place, message) in WRONG_CASES {
+        check(name, &format!("{HEAD}{text}"), place, message);
     }
 }
 

@@ -69,7 +69,7 @@ fn some_differences(filter: Filter<'static>, policy: &GroundPolicy, endian: Endi
         ..Machine::default()
     };
     let others = vec![("base".to_owned(), Side::Policy(policy.clone()))];
-    let mut session = Session::new(&filters, others, machine, ByteOrder::Fixed(endian), &Limits::default()).unwrap();
+    let mut session = Session::new(&filters, others, machine, ByteOrder::Fixed(endian), &Limits::default());
     let mut found = Vec::new();
     let mut cells: Vec<AbiItem> = Abi::ALL.iter().map(|abi| AbiItem::Abi(*abi)).collect();
     cells.push(AbiItem::Unknown);

@@ -37,7 +37,7 @@ fn equals(program: &[Insn], policy: &GroundPolicy, order: ByteOrder) -> Answer {
         },
         ByteOrder::OfArch => Machine::default(),
     };
-    let mut session = Session::new(&filters, others, machine, order, &Limits::default()).unwrap();
+    let mut session = Session::new(&filters, others, machine, order, &Limits::default());
     let claim = Claim::Relation {
         left: Operand::Own,
         relation: Comparison::Equals,
