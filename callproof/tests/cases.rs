@@ -330,3 +330,35 @@ fn an_assertion_tells_what_the_command_tells() {
     assert!(Filter::load("not-there").is_err());
     assert!(filter.on("x68").is_err());
 }
+
+#[test]
+fn changes_that_no_case_notices_are_told() {
+    use callproof::cases::mutants;
+    let folder = folder("mutants");
+    let path = folder.join("m.calls");
+    let counted = |cases: &str| {
+        let head = "---\nfilter = \"EXAMPLES/log-ptrace.hex\"\narches = [\"x86_64\"]\n---\n";
+        std::fs::write(&path, format!("{head}{cases}").replace("EXAMPLES", EXAMPLES)).unwrap();
+        let report = run_file(&path, &Options::default()).unwrap();
+        mutants(&path, &Options::default(), &report).unwrap()
+    };
+    // Two tests and two returns, each changed once: whoever asks for everything sees everything.
+    let all = counted("log ptrace\nallow * except ptrace\nallow * on other\n");
+    assert_eq!((all.noticed, all.survivors.len(), all.equivalent), (4, 0, 0), "{all:?}");
+    let some = counted("log ptrace\n");
+    assert_eq!((some.noticed, some.survivors.len()), (3, 1), "{some:?}");
+    let one = &some.survivors[0];
+    assert_eq!((one.pc, one.was.as_str()), (4, "ret #0x7fff0000"), "{one:?}");
+    assert!(!one.call.starts_with("ptrace("), "{one:?}");
+    // What is reached by no call cannot be noticed.
+    let dead = "ld [0]\njeq #1, a, b\na: ret #0x7fff0000\nb: ret #0\nret #0\n";
+    std::fs::write(folder.join("dead.bpfasm"), dead).unwrap();
+    std::fs::write(&path, "---\nfilter = \"dead.bpfasm\"\n---\nequiv dead.bpfasm\n").unwrap();
+    let report = run_file(&path, &Options::default()).unwrap();
+    let dead = mutants(&path, &Options::default(), &report).unwrap();
+    assert_eq!(
+        (dead.noticed, dead.survivors.len(), dead.equivalent),
+        (3, 0, 1),
+        "{dead:?}"
+    );
+}

@@ -9,7 +9,7 @@ use callproof_verifier::{Session, Side};
 use callproof_vm::{Filter, Machine};
 
 use super::judge::{Judge, claims};
-use super::result::Report;
+use super::result::{CaseResult, Report};
 use crate::error::Error;
 use crate::options::{Options, abis};
 use crate::programs::{Programs, loaded};
@@ -36,32 +36,81 @@ pub fn run_line(path: &Path, line: usize, options: &Options) -> Result<Report, E
 }
 
 fn run_some(path: &Path, options: &Options, choose: impl FnOnce(&mut CaseFile)) -> Result<Report, Error> {
-    let bytes = read(path)?;
-    let name = path.display().to_string();
-    let mut file = read_cases(&name, &bytes).map_err(|problems| Error::problems(&name, &bytes, &problems))?;
-    choose(&mut file);
-    let text = String::from_utf8_lossy(&bytes);
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let reading = reading(&file, options);
-    let subject = if options.filters.is_empty() {
-        match &file.header.subject {
-            Some(Subject::Filters(paths)) => loaded(paths.iter().map(|path| folder.join(path)), &reading, options)?,
-            Some(Subject::Policy(path)) => loaded([folder.join(path)], &reading, options)?,
-            None => {
-                let help = "write `filter = \"daemon.bpf\"` or `policy = \"daemon.policy\"` between lines of `---`";
-                return Err(Error::input("the file does not say what is tested")
-                    .at(&name)
-                    .help(help));
-            }
-        }
-    } else {
-        loaded(options.filters.iter().map(PathBuf::from), &reading, options)?
-    };
-    if file.cases.is_empty() && file.header.budget == Budget::default() {
-        let help = "write one case a line, such as `deny ptrace`; see docs/CASES.md";
-        return Err(Error::input("the file has no cases").at(&name).help(help));
+    let mut prepared = Prepared::read(path, options)?;
+    choose(&mut prepared.file);
+    prepared.run(options)
+}
+
+/// A case file with what it tests.
+pub(super) struct Prepared {
+    name: String,
+    text: String,
+    file: CaseFile,
+    folder: PathBuf,
+    pub(super) subject: Programs,
+}
+
+impl Prepared {
+    fn run(&self, options: &Options) -> Result<Report, Error> {
+        run(
+            (&self.name, &self.text),
+            &self.file,
+            &self.folder,
+            &self.subject,
+            options,
+        )
     }
-    run((&name, &text), &file, folder, &subject, options)
+
+    /// Runs the cases one after the other as long as they are wanted, against other programs.
+    pub(super) fn run_while(
+        &self,
+        subject: &Programs,
+        options: &Options,
+        wanted: &mut dyn FnMut(usize, &CaseResult) -> bool,
+    ) -> Result<(), Error> {
+        let named = (self.name.as_str(), self.text.as_str());
+        run_while(named, &self.file, &self.folder, subject, options, wanted)
+    }
+
+    /// The machine that the programs run on.
+    pub(super) fn machine(&self, options: &Options) -> Machine {
+        let reading = reading(&self.file, options);
+        options.machine(&reading.abis, self.file.header.kernel)
+    }
+
+    pub(super) fn read(path: &Path, options: &Options) -> Result<Self, Error> {
+        let bytes = read(path)?;
+        let name = path.display().to_string();
+        let file = read_cases(&name, &bytes).map_err(|problems| Error::problems(&name, &bytes, &problems))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let reading = reading(&file, options);
+        let subject = if options.filters.is_empty() {
+            match &file.header.subject {
+                Some(Subject::Filters(paths)) => loaded(paths.iter().map(|path| folder.join(path)), &reading, options)?,
+                Some(Subject::Policy(path)) => loaded([folder.join(path)], &reading, options)?,
+                None => {
+                    let help = "write `filter = \"daemon.bpf\"` or `policy = \"daemon.policy\"` between lines of `---`";
+                    return Err(Error::input("the file does not say what is tested")
+                        .at(&name)
+                        .help(help));
+                }
+            }
+        } else {
+            loaded(options.filters.iter().map(PathBuf::from), &reading, options)?
+        };
+        if file.cases.is_empty() && file.header.budget == Budget::default() {
+            let help = "write one case a line, such as `deny ptrace`; see docs/CASES.md";
+            return Err(Error::input("the file has no cases").at(&name).help(help));
+        }
+        Ok(Self {
+            name,
+            text,
+            file,
+            folder,
+            subject,
+        })
+    }
 }
 
 /// Runs cases against programs; the file is given by its name and text, and its folder is where paths begin.
@@ -75,6 +124,29 @@ pub fn run(
     subject: &Programs,
     options: &Options,
 ) -> Result<Report, Error> {
+    let reading = reading(file, options);
+    let mut report = Report {
+        file: name.to_owned(),
+        filters: subject.names.clone(),
+        kernel: options.machine(&reading.abis, file.header.kernel).kernel.to_string(),
+        cases: Vec::new(),
+    };
+    run_while((name, text), file, folder, subject, options, &mut |_, result| {
+        report.cases.push(result.clone());
+        true
+    })?;
+    Ok(report)
+}
+
+/// Runs the budget and the cases, one after the other, as long as they are wanted.
+fn run_while(
+    (name, text): (&str, &str),
+    file: &CaseFile,
+    folder: &Path,
+    subject: &Programs,
+    options: &Options,
+    wanted: &mut dyn FnMut(usize, &CaseResult) -> bool,
+) -> Result<(), Error> {
     let reading = reading(file, options);
     let machine = options.machine(&reading.abis, file.header.kernel);
     let filters = admit(&subject.programs, &subject.names, machine)?;
@@ -96,16 +168,20 @@ pub fn run(
         text,
         bless: options.bless,
     };
-    let mut report = Report {
-        file: name.to_owned(),
-        filters: subject.names.clone(),
-        kernel: machine.kernel.to_string(),
-        cases: judge.budget(&file.header.budget, &options.limits)?,
-    };
-    for case in &file.cases {
-        report.cases.push(judge.case(case)?);
+    let mut index = 0_usize;
+    for result in judge.budget(&file.header.budget, &options.limits)? {
+        if !wanted(index, &result) {
+            return Ok(());
+        }
+        index = index.saturating_add(1);
     }
-    Ok(report)
+    for case in &file.cases {
+        if !wanted(index, &judge.case(case)?) {
+            return Ok(());
+        }
+        index = index.saturating_add(1);
+    }
+    Ok(())
 }
 
 fn reading(file: &CaseFile, options: &Options) -> Reading {

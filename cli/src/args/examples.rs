@@ -131,9 +131,10 @@ Examples:
   callproof test tests/*.calls --format junit=report.xml --format github
   callproof test web-server.calls --filter new.bpf
   callproof test web-server.calls --bless
+  callproof test web-server.calls --mutants
 
-docs/CASES.md describes case files. Exits with 0 when every case passes or fails as expected, 1 when one fails, 3 when
-one is undecided, 2 when nothing could be tested.";
+docs/CASES.md describes case files. Exits with 0 when every case passes or fails as expected, 1 when one fails or (with
+--mutants) a change goes unnoticed, 3 when one is undecided, 2 when nothing could be tested.";
 
 /// `callproof equiv --help`, `callproof diff --help`
 pub(super) const COMPARE: &str = "\

@@ -50,6 +50,9 @@ pub(crate) struct Test {
     /// Filter to test instead of the one that the files name; several are one chain, oldest first
     #[arg(long, value_name = "FILTER")]
     pub(crate) filter: Vec<String>,
+    /// Change each test and each return of the filter in turn, and tell which changes no case notices
+    #[arg(long, conflicts_with = "bless")]
+    pub(crate) mutants: bool,
     /// Write snapshots that differ anew
     #[arg(long)]
     pub(crate) bless: bool,

@@ -1,6 +1,8 @@
 //! `test`: case files.
 
-use callproof::cases::{CaseResult, Outcome, Report as OfFile, run_file};
+use std::path::PathBuf;
+
+use callproof::cases::{CaseResult, Mutants, Outcome, Report as OfFile, Survivor, mutants, run_file};
 use serde::Serialize;
 
 use crate::args::Test;
@@ -13,6 +15,8 @@ use crate::settings::Settings;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Tests {
     pub(crate) files: Vec<OfFile>,
+    /// What changed filters came to, a file each; null when nobody asked
+    pub(crate) mutants: Option<Vec<Mutants>>,
 }
 
 pub(crate) fn run(test: &Test, settings: &Settings) -> Result<Tests> {
@@ -23,8 +27,19 @@ pub(crate) fn run(test: &Test, settings: &Settings) -> Result<Tests> {
         ..settings.options()
     };
     let files = test.files.iter().map(|path| run_file(path, &options));
-    let files = files.collect::<core::result::Result<_, _>>()?;
-    Ok(Tests { files })
+    let files: Vec<OfFile> = files.collect::<core::result::Result<_, _>>()?;
+    let changed = |(path, file): (&PathBuf, &OfFile)| mutants(path, &options, file);
+    let mutants = test
+        .mutants
+        .then(|| {
+            test.files
+                .iter()
+                .zip(&files)
+                .map(changed)
+                .collect::<core::result::Result<_, _>>()
+        })
+        .transpose()?;
+    Ok(Tests { files, mutants })
 }
 
 impl Tests {
@@ -36,7 +51,7 @@ impl Tests {
     /// One case that fails decides; then one that is undecided; skipped cases alone are no success.
     pub(crate) fn exit(&self) -> Exit {
         let any = |outcome| self.count(outcome) > 0;
-        if any(Outcome::Failed) || any(Outcome::UnexpectedPass) {
+        if any(Outcome::Failed) || any(Outcome::UnexpectedPass) || self.survivors().next().is_some() {
             Exit::Finding
         } else if any(Outcome::Undecided) {
             Exit::Undecided
@@ -47,6 +62,12 @@ impl Tests {
         }
     }
 
+    /// Changes that no case notices, with the case files.
+    pub(crate) fn survivors(&self) -> impl Iterator<Item = (&str, &Survivor)> {
+        let files = self.mutants.iter().flatten();
+        files.flat_map(|file| file.survivors.iter().map(move |one| (file.file.as_str(), one)))
+    }
+
     pub(crate) fn report(&self) -> Report {
         let cases = self.files.iter().flat_map(|file| {
             let of_file = move |case| cases(&file.file, case);
@@ -54,9 +75,25 @@ impl Tests {
         });
         Report {
             suite: "test",
-            cases: cases.collect(),
+            cases: cases.chain(self.survivors().map(survivor)).collect(),
         }
     }
+}
+
+fn survivor((file, one): (&str, &Survivor)) -> Case {
+    let finding = Finding {
+        rule: "mutant",
+        message: format!(
+            "no case notices `{}` in place of `{}`: see {}",
+            one.became, one.was, one.call
+        ),
+        file: Some(file.to_owned()),
+        line: None,
+    };
+    Case::new(
+        format!("{file}: instruction {} of {}", one.pc, one.filter),
+        vec![finding],
+    )
 }
 
 /// A case, and one more for each ABI that does not have what it names.

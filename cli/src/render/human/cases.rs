@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use callproof::cases::{CaseResult, Outcome};
+use callproof::cases::{CaseResult, Mutants, Outcome};
 
 use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use crate::commands::cases::Tests;
@@ -39,7 +39,34 @@ pub(super) fn text(tests: &Tests) -> String {
         .map(|(outcome, count)| format!("{count} {}", outcome.name()))
         .collect();
     let _ = writeln!(text, "{}", counts.join(", "));
+    for mutants in tests.mutants.iter().flatten() {
+        write_mutants(&mut text, mutants);
+    }
     text
+}
+
+fn write_mutants(text: &mut String, mutants: &Mutants) {
+    let _ = writeln!(
+        text,
+        "{}: {} changed filters noticed, {} not, {} the same for every call, {} undecided",
+        harmless(&mutants.file),
+        mutants.noticed,
+        mutants.survivors.len(),
+        mutants.equivalent,
+        mutants.undecided
+    );
+    for one in &mutants.survivors {
+        let what = format!("instruction {} of {}", one.pc, one.filter);
+        let _ = writeln!(
+            text,
+            "  {}: {}\n    `{}` in place of `{}`, which changes {}",
+            paint(BAD, "not noticed"),
+            harmless(&what),
+            one.became,
+            one.was,
+            one.call
+        );
+    }
 }
 
 fn write_case(text: &mut String, case: &CaseResult) {
