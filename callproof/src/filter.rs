@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use callproof_abi::Abi;
 use callproof_formats::cases::{CaseFile, Header, read_cases};
 use callproof_policy::{AbiItem, AbiList, parse_abi_list};
 use callproof_vm::{Insn, Kernel};
@@ -221,16 +220,4 @@ fn list(abis: &str) -> Result<AbiList, Error> {
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The ABIs of programs that are compiled with this crate's user, by name; for [`Filter::on`].
-#[must_use]
-pub fn this_abi() -> &'static str {
-    let name = match std::env::consts::ARCH {
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        "mips" if cfg!(target_endian = "little") => "mipsel",
-        "mips64" if cfg!(target_endian = "little") => "mips64el",
-        name => name,
-    };
-    Abi::from_name(name).map_or("x86_64", Abi::name)
 }

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | assert in a test of one's own | [`Filter`], [`assert_denies!`], [`assert_allows!`], [`assert_subset!`], [`assert_equivalent!`] |
 //! | have one test for each line of a case file | [`cases!`] |
-//! | run case files and get what came of them as data | [`cases`] |
+//! | run case files and get what came of them as data | [`mod@cases`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -35,7 +35,7 @@ mod source;
 
 pub use compile::compile;
 pub use error::{Error, ErrorKind};
-pub use filter::{Filter, this_abi};
+pub use filter::Filter;
 pub use options::Options;
 pub use programs::{Programs, compile_file};
 

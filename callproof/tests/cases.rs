@@ -285,6 +285,9 @@ fn a_filter_that_no_kernel_takes_is_refused() {
     let error = run_text("refused", text, &Options::default()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Refused);
     assert!(error.help.unwrap().contains("callproof check"));
+    let empty = "---\npolicy = \"/dev/null\"\n---\ndeny read\n";
+    let error = refusal("empty-policy", empty);
+    assert!(error.contains("/dev/null"), "{error}");
     let text = "---\npolicy = \"long.policy\"\narches = [\"x86_64\"]\n---\ndeny read\n";
     let folder = folder("long");
     let many: String = (0..3000).map(|number| format!("trap({number}) {number}\n")).collect();

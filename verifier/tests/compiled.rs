@@ -71,6 +71,19 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn long_policies_are_proved_too(text in policies::text(340)) {
+        let policy = ground(&text, "x86_64, s390x");
+        if let Ok(program) = compile(&policy, &CompileOptions::default()) {
+            let answer = equals(&program, &policy, ByteOrder::OfArch);
+            prop_assert!(matches!(answer, Answer::Holds { .. }), "{:?}", answer);
+        }
+    }
+}
+
 #[test]
 fn one_wrong_instruction_is_found() {
     let text = "default errno(EPERM)\nlog -1 on x86_64\nkill * on x32\nallow read, write(1 | 2)\nlog socket(raw:> 0x100000005)\ntrap(3) lseek(_, 2..=9)\n";
