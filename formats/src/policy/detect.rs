@@ -11,8 +11,7 @@ use super::report::Report;
 /// # Errors
 /// When no format has the look of the text.
 pub fn detect_policy(name: &str, text: &str) -> Result<PolicyFormat, Vec<Problem>> {
-    let trimmed = text.trim_start();
-    if trimmed.starts_with(['{', '[']) {
+    if is_json(text) {
         return json(text);
     }
     let by_look = lines(text).find_map(look);
@@ -22,6 +21,12 @@ pub fn detect_policy(name: &str, text: &str) -> Result<PolicyFormat, Vec<Problem
         let problem = Problem::new("the format of the policy is not recognised", Span::default());
         vec![problem.help(format!("name it: {}", names.join(", ")))]
     })
+}
+
+/// A bracket with no name behind it: `[Service]` begins a unit, and `{ read, write }: 1` is a line of minijail.
+fn is_json(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix(['{', '[']);
+    inside.is_some_and(|inside| !inside.trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_'))
 }
 
 /// Profiles have a default action at the top, files of seccompiler have it in each filter.
@@ -45,7 +50,8 @@ fn json(text: &str) -> Result<PolicyFormat, Vec<Problem>> {
 /// The lines with anything on them but a comment.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.filter(|line| !line.starts_with('#') || line.starts_with("# pseudo filter code"))
+    let comment = |line: &str| line.starts_with(['#', ';']) || line.starts_with("//") || line.starts_with("/*");
+    lines.filter(move |line| !comment(line) || line.starts_with("# pseudo filter code"))
 }
 
 fn look(line: &str) -> Option<PolicyFormat> {
@@ -55,7 +61,8 @@ fn look(line: &str) -> Option<PolicyFormat> {
         .unwrap_or_default();
     let rest = line.get(word.len()..).unwrap_or_default().trim_start();
     let minijail = ["@include", "@default", "@frequency", "@denylist"];
-    if minijail.iter().any(|statement| line.starts_with(statement)) || !word.is_empty() && rest.starts_with(':') {
+    let named = !word.is_empty() && rest.starts_with([':', '[']) || line.starts_with('{');
+    if minijail.iter().any(|statement| line.starts_with(statement)) || named {
         return Some(PolicyFormat::Minijail);
     }
     if line.starts_with("# pseudo filter code") {
@@ -85,5 +92,43 @@ fn by_extension(extension: &str) -> Option<PolicyFormat> {
         "service" | "conf" => Some(PolicyFormat::Systemd),
         "policy" => Some(PolicyFormat::Minijail),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_has_its_look() {
+        for (text, format) in [
+            ("# a comment\n\ndefault errno(EPERM)\nallow read", PolicyFormat::Policy),
+            ("{\"defaultAction\": \"SCMP_ACT_ALLOW\"}", PolicyFormat::Oci),
+            ("{\"ociVersion\": \"1.0\", \"linux\": {}}", PolicyFormat::Oci),
+            ("{\"vmm\": {\"filter\": []}}", PolicyFormat::Seccompiler),
+            ("# x\nread: 1", PolicyFormat::Minijail),
+            ("{ read, write }: 1", PolicyFormat::Minijail),
+            ("read[arch=arm]: 1", PolicyFormat::Minijail),
+            ("@include ./x", PolicyFormat::Minijail),
+            ("// x\nPOLICY a { ALLOW { read } }", PolicyFormat::Kafel),
+            ("ALLOW { read } DEFAULT KILL", PolicyFormat::Kafel),
+            ("#\n# pseudo filter code start\n#", PolicyFormat::Pfc),
+            (
+                "; x\n[Service]\nSystemCallFilter=@system-service",
+                PolicyFormat::Systemd,
+            ),
+            ("SystemCallFilter=read", PolicyFormat::Systemd),
+        ] {
+            assert_eq!(detect_policy("-", text), Ok(format), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_extension_decides_where_the_look_says_nothing() {
+        assert_eq!(detect_policy("a/b.kafel", "#define X 1"), Ok(PolicyFormat::Kafel));
+        assert_eq!(detect_policy("x.policy", ""), Ok(PolicyFormat::Minijail));
+        assert!(detect_policy("x", "").is_err());
+        assert!(detect_policy("x", "hello").is_err());
+        assert!(detect_policy("x", "{]").is_err());
     }
 }

@@ -139,7 +139,13 @@ impl<'t> Object<'t> {
         let mut fields: Vec<(&'static str, Json<'t>)> = Vec::new();
         for (name, key, value) in json.entries(what, report) {
             let Some(name) = known.iter().find(|known| **known == name) else {
-                report.unknown(&format!("field of {what}"), &name, key.span(), known.iter().copied());
+                report.unknown(
+                    "field",
+                    &name,
+                    &format!(" of {what}"),
+                    key.span(),
+                    known.iter().copied(),
+                );
                 continue;
             };
             if fields.iter().any(|(other, _)| other == name) {

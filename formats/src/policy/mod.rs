@@ -33,6 +33,8 @@ pub use detect::detect_policy;
 pub const MAX_POLICY_BYTES: usize = 1 << 20;
 /// How many problems of one text are told.
 const TOLD: usize = 50;
+/// Longest line that is shown.
+const SHOWN_COLUMNS: usize = 10_000;
 
 /// The beginning of a text, for what is about all of it.
 const START: Span = Span::new(0, 1);
@@ -238,17 +240,38 @@ pub fn read_policy(
     format: Option<PolicyFormat>,
     options: &PolicyOptions<'_>,
 ) -> Result<PolicyRead, Problems> {
-    let told = |shown: &str, mut problems: Vec<Problem>| {
-        problems.sort_by_key(|problem| problem.span.start);
-        problems.truncate(TOLD);
-        Problems::new(name, shown, problems)
-    };
+    let told = |shown: &str, problems| told(name, shown, problems);
     let text = text(bytes).map_err(|(shown, problem)| told(&shown, vec![problem]))?;
     let read = || {
         let format = format.map_or_else(|| detect_policy(name, text), Ok)?;
         format.read(name, text, options)
     };
     read().map_err(|problems| told(text, problems))
+}
+
+/// The problems with the text around them.
+///
+/// Of a text with very long lines no lines are shown: nobody could read them, and renderers count columns in 16 bits.
+fn told(name: &str, shown: &str, mut problems: Vec<Problem>) -> Problems {
+    problems.sort_by_key(|problem| problem.span.start);
+    problems.truncate(TOLD);
+    if shown.lines().all(|line| line.len() <= SHOWN_COLUMNS) {
+        return Problems::new(name, shown, problems);
+    }
+    for problem in &mut problems {
+        let before = shown.get(..problem.span.start).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let column = before
+            .get(start..)
+            .unwrap_or_default()
+            .chars()
+            .count()
+            .saturating_add(1);
+        problem.message = format!("line {line}, column {column}: {}", problem.message);
+        problem.span = Span::default();
+    }
+    Problems::new(name, "", problems)
 }
 
 /// The bytes as text, or what is wrong with them and what of them can be shown.

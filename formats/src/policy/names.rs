@@ -3,7 +3,7 @@
 //! The tables of other tools know no other names for a call, so a name that [`Abi::syscall_named`] takes for another
 //! is none of theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use callproof_abi::{Abi, constant, errno_name, errno_number, signal_number};
@@ -53,16 +53,27 @@ pub(super) fn constants(abi: Abi) -> impl Iterator<Item = &'static str> + Clone 
     names.into_iter()
 }
 
+/// Every name of a constant on any ABI.
+fn constant_names() -> &'static BTreeSet<&'static str> {
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let of = |abi: &Abi| callproof_abi::constants(*abi).map(|(name, _)| name);
+        Abi::ALL.iter().flat_map(of).collect()
+    })
+}
+
 /// The value of a constant, an error or a signal on an ABI.
 pub(super) fn value(abi: Abi, name: &str) -> Option<u64> {
-    // An unknown name costs a search for the nearest one; a name that no list has is found out here, cheaply.
-    let looks = name.len() <= 64 && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_');
-    if !looks {
-        return None;
+    // To look up a name that does not exist costs a search for the nearest one: only one table is asked.
+    if constant_names().contains(name) {
+        return constant(abi, name).ok();
     }
-    let error = || errno_number(abi, name).ok().map(u64::from);
-    let signal = || signal_number(abi, name).ok().map(u64::from);
-    constant(abi, name).ok().or_else(error).or_else(signal)
+    let number = match name.get(..1) {
+        Some("E") => errno_number(abi, name),
+        Some("S") => signal_number(abi, name),
+        _ => return None,
+    };
+    number.ok().map(u64::from)
 }
 
 /// Returning an error: by name, where it means the same number on all these ABIs.

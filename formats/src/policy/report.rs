@@ -43,11 +43,12 @@ impl Report {
         }
     }
 
-    /// Says that there is no `name`, with the nearest of what there is.
+    /// Says that there is no such `name` at a place (` on x86_64`), with the nearest of what there is.
     pub(super) fn unknown<'c>(
         &mut self,
         what: &str,
         name: &str,
+        place: &str,
         span: Span,
         known: impl Iterator<Item = &'c str> + Clone,
     ) {
@@ -56,8 +57,8 @@ impl Report {
         }
         let shown = crate::text::shown(name);
         let message = match crate::text::nearest(name, known.clone()) {
-            Some(near) => format!("unknown {what} `{shown}`; did you mean `{near}`?"),
-            None => format!("unknown {what} `{shown}`"),
+            Some(near) => format!("unknown {what} `{shown}`{place}; did you mean `{near}`?"),
+            None => format!("unknown {what} `{shown}`{place}"),
         };
         let problem = Problem::new(message, span);
         let known: Vec<&str> = known.take(20).collect();

@@ -109,7 +109,7 @@ fn merged(rules: Vec<Rule>) -> Vec<Rule> {
 fn check_call(call: &str, span: callproof_policy::Span, abi: Abi, report: &mut Report) -> bool {
     let there = names::has(abi, call);
     if !there {
-        report.unknown(&format!("system call on {abi}:"), call, span, names::calls(abi));
+        report.unknown("system call", call, &format!(" on {abi}"), span, names::calls(abi));
     }
     there
 }

@@ -253,7 +253,7 @@ impl<'l, 't> Line<'l, 't> {
         } else {
             self.single()?
         };
-        Ok(if flipped { !value & self.word_mask() } else { value })
+        Ok(if flipped { !value } else { value })
     }
 
     const fn word_mask(&self) -> u64 {

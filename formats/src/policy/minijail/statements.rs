@@ -16,6 +16,8 @@ use crate::text::shown;
 
 /// How deep files can include files: the compiler stops there too.
 const DEEPEST: usize = 10;
+/// How many tests all calls together can have; a filter has at most 4,096 instructions.
+const MOST_TESTS: usize = 1 << 16;
 /// How many files are read for one policy.
 const MOST_FILES: usize = 100;
 
@@ -50,6 +52,7 @@ impl Statements {
             statements: Self::default(),
             places: BTreeMap::new(),
             files: 0,
+            tests: 0,
             bytes: text.len(),
             deny: false,
         };
@@ -109,6 +112,7 @@ struct Reader<'r, 'o> {
     places: BTreeMap<String, usize>,
     files: usize,
     bytes: usize,
+    tests: usize,
     /// Whether everything is permitted that is not named
     deny: bool,
 }
@@ -163,7 +167,7 @@ impl Reader<'_, '_> {
                 let span = tokens.first().map(|token| token.span).unwrap_or_default();
                 let known = ["@include", "@frequency", "@default", "@denylist"];
                 self.report
-                    .unknown("statement", word, place.span(span), known.into_iter());
+                    .unknown("statement", word, "", place.span(span), known.into_iter());
                 Ok(())
             }
         }
@@ -235,6 +239,7 @@ impl Reader<'_, '_> {
             return Err(Problem::new("every line of a denylist returns an error", call.span).help("`; return EPERM`"));
         }
         for call in calls {
+            self.count(&filters, call.span)?;
             let span = place.span(call.span);
             let near = self.report.open();
             if near && check_call(call.text, span, self.abi, self.report) {
@@ -242,6 +247,25 @@ impl Reader<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Counts tests; there can be too many of them because a list of calls has each of them for each call.
+    fn count(&mut self, filters: &[Filter], span: Span) -> Result<(), Problem> {
+        let tests = |filter: &Filter| {
+            filter
+                .clauses
+                .iter()
+                .flatten()
+                .map(Vec::len)
+                .sum::<usize>()
+                .saturating_add(1)
+        };
+        self.tests = self.tests.saturating_add(filters.iter().map(tests).sum());
+        if self.tests <= MOST_TESTS {
+            return Ok(());
+        }
+        let message = format!("the calls have more than {MOST_TESTS} tests together");
+        Err(Problem::new(message, span).help("a filter has at most 4,096 instructions"))
     }
 
     fn add(&mut self, call: &str, own: Span, span: Span, filters: &[Filter]) -> Result<(), Problem> {

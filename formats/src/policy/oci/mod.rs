@@ -1,5 +1,6 @@
 //! Profiles of the OCI runtime specification, of Docker and of Podman.
 
+mod arches;
 mod profile;
 mod runc;
 

@@ -4,6 +4,7 @@ use callproof_abi::{Abi, errno_number};
 use callproof_policy::{Answer, Data, Problem, Span};
 use callproof_vm::{Action, Kernel};
 
+use super::arches::abis;
 use super::list;
 use crate::policy::START;
 use crate::policy::build::{Arg, Test};
@@ -22,12 +23,6 @@ const SYSCALL: &[&str] = &[
 ];
 const ARG: &[&str] = &["index", "value", "valueTwo", "op"];
 const CONDITIONS: &[&str] = &["caps", "arches", "minKernel"];
-const ARCH_MAP: &[&str] = &["architecture", "subArchitectures"];
-#[rustfmt::skip] // a table
-const FLAGS: &[&str] = &[
-    "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-];
 const ACTIONS: &[(&str, Action)] = &[
     ("SCMP_ACT_KILL", Action::KillThread),
     ("SCMP_ACT_KILL_THREAD", Action::KillThread),
@@ -44,15 +39,9 @@ const OPERATORS: &[&str] = &[
     "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
 ];
 #[rustfmt::skip] // a table
-const ARCHITECTURES: &[(&str, Abi)] = &[
-    ("SCMP_ARCH_X86", Abi::I386), ("SCMP_ARCH_X86_64", Abi::X86_64), ("SCMP_ARCH_X32", Abi::X32),
-    ("SCMP_ARCH_ARM", Abi::Arm), ("SCMP_ARCH_AARCH64", Abi::Aarch64), ("SCMP_ARCH_MIPS", Abi::Mips),
-    ("SCMP_ARCH_MIPS64", Abi::Mips64), ("SCMP_ARCH_MIPS64N32", Abi::MipsN32), ("SCMP_ARCH_MIPSEL", Abi::Mipsel),
-    ("SCMP_ARCH_MIPSEL64", Abi::Mips64el), ("SCMP_ARCH_MIPSEL64N32", Abi::MipselN32), ("SCMP_ARCH_PPC", Abi::Ppc),
-    ("SCMP_ARCH_PPC64", Abi::Ppc64), ("SCMP_ARCH_PPC64LE", Abi::Ppc64le), ("SCMP_ARCH_S390", Abi::S390),
-    ("SCMP_ARCH_S390X", Abi::S390x), ("SCMP_ARCH_PARISC", Abi::Parisc), ("SCMP_ARCH_PARISC64", Abi::Parisc64),
-    ("SCMP_ARCH_RISCV64", Abi::Riscv64), ("SCMP_ARCH_LOONGARCH64", Abi::Loongarch64), ("SCMP_ARCH_M68K", Abi::M68k),
-    ("SCMP_ARCH_SH", Abi::Sh), ("SCMP_ARCH_SHEB", Abi::Sheb),
+const FLAGS: &[&str] = &[
+    "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
 /// What Docker and Podman call the ABI of a machine in `arches`.
 #[rustfmt::skip] // a table
@@ -63,6 +52,9 @@ const MACHINES: &[(&str, Abi)] = &[
     ("ppc64", Abi::Ppc64), ("ppc64le", Abi::Ppc64le), ("riscv64", Abi::Riscv64), ("s390", Abi::S390),
     ("s390x", Abi::S390x), ("loong64", Abi::Loongarch64), ("loongarch64", Abi::Loongarch64),
 ];
+
+/// How many tests all calls together can have; a filter has at most 4,096 instructions.
+const MOST_TESTS: usize = 1 << 15;
 
 /// A profile for one process.
 #[derive(Debug)]
@@ -110,7 +102,8 @@ impl Profile {
         let native = abis.first().copied().unwrap_or(Abi::X86_64);
         let entries = object.items("syscalls", report);
         let entry = |json| syscall(json, native, &abis, options, report);
-        let syscalls = entries.into_iter().filter_map(entry).collect();
+        let syscalls: Vec<Syscall> = entries.into_iter().filter_map(entry).collect();
+        let syscalls = bounded(syscalls, report);
         let default = default?;
         if options.runtime == Runtime::Runc && default.action == Action::UserNotif {
             report.problem("runc refuses `SCMP_ACT_NOTIFY` as the default action", default.span);
@@ -147,6 +140,20 @@ impl Profile {
     }
 }
 
+/// The entries, unless names times conditions are too many.
+fn bounded(syscalls: Vec<Syscall>, report: &mut Report) -> Vec<Syscall> {
+    let mut tests = 0_usize;
+    for syscall in &syscalls {
+        tests = tests.saturating_add(syscall.names.len().saturating_mul(syscall.args.len()));
+        if tests > MOST_TESTS {
+            let message = format!("the calls have more than {MOST_TESTS} conditions together");
+            report.push(Problem::new(message, syscall.span).help("a filter has at most 4,096 instructions"));
+            return Vec::new();
+        }
+    }
+    syscalls
+}
+
 /// The profile inside a whole `config.json` of a container.
 fn inside_config<'t>(json: Json<'t>, report: &mut Report) -> Json<'t> {
     let mut inner = json;
@@ -166,86 +173,10 @@ fn inside_config<'t>(json: Json<'t>, report: &mut Report) -> Json<'t> {
     inner
 }
 
-/// The ABIs of the filter, and those that the text lists.
-fn abis(object: &Object<'_>, options: &PolicyOptions<'_>, report: &mut Report) -> (Vec<Abi>, Vec<Abi>) {
-    let listed: Vec<Abi> = object
-        .strings("architectures", report)
-        .into_iter()
-        .filter_map(|(name, span)| arch(&name, span, report))
-        .collect();
-    let map = arch_map(object, report);
-    if let (false, Some(json)) = (listed.is_empty() || map.is_empty(), object.get("archMap")) {
-        report.problem("`architectures` and `archMap` exclude each other", json.head());
-    }
-    let has = |abi: Abi| map.iter().any(|(main, _)| *main == abi);
-    let usual = if map.is_empty() || has(Abi::X86_64) {
-        None
-    } else {
-        map.first().map(|(main, _)| *main)
-    };
-    let native = options.abis.first().copied();
-    let native = native
-        .or_else(|| listed.first().copied())
-        .or(usual)
-        .unwrap_or(Abi::X86_64);
-    let mapped = map.into_iter().find(|(main, _)| *main == native);
-    let listed = match mapped {
-        Some((main, subs)) => core::iter::once(main).chain(subs).collect(),
-        None => listed,
-    };
-    let more = if listed.is_empty() { &options.abis } else { &listed };
-    let mut abis = vec![native];
-    for abi in more {
-        if !abis.contains(abi) {
-            abis.push(*abi);
-        }
-    }
-    if let Some(other) = abis.iter().find(|abi| abi.big_endian() != native.big_endian()) {
-        report.problem(
-            format!("{other} and {native} differ in byte order, and libseccomp refuses to put both into one filter"),
-            object.span,
-        );
-    }
-    (abis, listed)
-}
-
-fn arch(name: &str, span: Span, report: &mut Report) -> Option<Abi> {
-    let found = ARCHITECTURES.iter().find(|(known, _)| *known == name);
-    if found.is_none() {
-        report.unknown(
-            "architecture",
-            name,
-            span,
-            ARCHITECTURES.iter().map(|(known, _)| *known),
-        );
-    }
-    found.map(|(_, abi)| *abi)
-}
-
-/// Each main architecture with its others.
-fn arch_map(object: &Object<'_>, report: &mut Report) -> Vec<(Abi, Vec<Abi>)> {
-    let mut map = Vec::new();
-    for json in object.items("archMap", report) {
-        let entry = Object::read(json, "an entry of `archMap`", ARCH_MAP, report);
-        let Some((name, span)) = entry.string("architecture", report) else {
-            report.problem("the entry has no `architecture`", entry.span);
-            continue;
-        };
-        let main = arch(&name, span, report);
-        let subs = entry.strings("subArchitectures", report);
-        let subs = subs
-            .into_iter()
-            .filter_map(|(name, span)| arch(&name, span, report))
-            .collect();
-        map.extend(main.map(|main| (main, subs)));
-    }
-    map
-}
-
 fn check_flags(object: &Object<'_>, report: &mut Report) {
     for (flag, span) in object.strings("flags", report) {
         if !FLAGS.contains(&flag.as_str()) {
-            report.unknown("flag", &flag, span, FLAGS.iter().copied());
+            report.unknown("flag", &flag, "", span, FLAGS.iter().copied());
         }
     }
 }
@@ -265,7 +196,7 @@ fn answer(
     let named = named.and_then(|(name, span)| Some((errno_of(&name, native, span, report)?, span)));
     let (name, span) = object.string(action_field, report)?;
     let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
-        report.unknown("action", &name, span, ACTIONS.iter().map(|(name, _)| *name));
+        report.unknown("action", &name, "", span, ACTIONS.iter().map(|(name, _)| *name));
         return None;
     };
     if let (Some((number, _)), Some((named, span))) = (number, named)
@@ -457,7 +388,7 @@ fn arg(json: Json<'_>, report: &mut Report) -> Option<Arg> {
         "SCMP_CMP_GT" => Test::Gt(value),
         "SCMP_CMP_MASKED_EQ" => Test::Masked(value, wanted),
         _ => {
-            report.unknown("operator", &op, span, OPERATORS.iter().copied());
+            report.unknown("operator", &op, "", span, OPERATORS.iter().copied());
             return None;
         }
     };

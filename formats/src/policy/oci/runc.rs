@@ -35,14 +35,13 @@ pub(super) fn enosys(profile: &Profile, report: &mut Report) -> Vec<Rule> {
         .iter()
         .filter_map(|abi| Some((*abi, last(*abi)?)))
         .collect();
-    let with_x32 = profile.listed.contains(&Abi::X32) && profile.listed.contains(&Abi::X86_64);
     let mut rules = Vec::new();
     for (abi, number) in &largest {
         let first = number.saturating_add(1);
         let answer = names::with(Action::Errno, 38);
         let mut patterns = vec![CallPattern::new(Selector::Range(first, end(*abi)))];
-        if *abi == Abi::X32 && with_x32 {
-            // Bit 30 is all that is asked for: -1 has it too, and so have the numbers above 3 * 2^30.
+        if *abi == Abi::X32 {
+            // Bit 30 is all that the stub asks for, and -1 has it too.
             let wrapped = vec![CallPattern::new(Selector::Number(u32::MAX))];
             rules.push(rule(wrapped, &[Abi::X86_64], answer.clone()));
         }

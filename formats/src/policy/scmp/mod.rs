@@ -25,6 +25,9 @@ use super::build::{self, Arg, LOW, Test, pattern, rule, word_view};
 use super::names;
 use super::report::Report;
 
+/// How many rules with different answers one call can have; a filter has at most 4,096 instructions.
+const MOST_BRANCHES: usize = 500;
+
 /// A rule as the library is given it.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -238,6 +241,12 @@ impl Database<'_> {
 
     /// Rules with different answers: the branches of the tree that the library builds of them.
     fn branches(&mut self, name: &str, bits: u32, chains: &[Chain], abis: &[Abi]) -> Vec<Rule> {
+        let span = chains.first().map(|chain| chain.span).unwrap_or_default();
+        if chains.len() > MOST_BRANCHES {
+            let message = format!("`{name}` has more than {MOST_BRANCHES} rules with conditions and different answers");
+            self.report.problem(message, span);
+            return Vec::new();
+        }
         let mut tree = tree::Tree::default();
         for chain in chains {
             if tree.add(&chain.args, chain.value, bits).is_err() {
@@ -248,14 +257,11 @@ impl Database<'_> {
                 return Vec::new();
             }
         }
-        if let Some(chain) = chains.first() {
-            let message = format!(
-                "the rules for `{name}` have different answers: which one counts where two match follows from the \
-                 order of libseccomp's tree, not from the order of the text"
-            );
-            self.report.note(message, chain.span);
-        }
-        let span = chains.first().map(|chain| chain.span).unwrap_or_default();
+        let message = format!(
+            "the rules for `{name}` have different answers: which one counts where two match follows from the order of \
+             libseccomp's tree, not from the order of the text"
+        );
+        self.report.note(message, span);
         let to_rule = |branch: tree::Branch| {
             let selector = Selector::Name(name.to_owned());
             let pattern = pattern(selector, branch.conds(), span);

@@ -314,3 +314,90 @@ fn uniform(node: &Node, answer: u32) -> bool {
         next.answer.is_none_or(|other| other == answer) && next.level.iter().all(|node| uniform(node, answer))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    impl Word {
+        fn met(self, args: [u64; 3]) -> bool {
+            let register = args[usize::from(self.index)];
+            let word = if self.high { register >> 32 } else { register & LOW };
+            match self.compare {
+                Compare::Eq => word == self.datum,
+                Compare::Masked => word & self.mask == self.datum,
+                Compare::Gt => word > self.datum,
+                Compare::Ge => word >= self.datum,
+            }
+        }
+    }
+
+    fn of_tree(tree: &Tree, args: [u64; 3]) -> Option<u32> {
+        let taken = |branch: &Branch| branch.steps.iter().all(|(word, met)| word.met(args) == *met);
+        tree.branches().into_iter().find(taken).map(|branch| branch.value)
+    }
+
+    fn holds(arg: &Arg, args: [u64; 3], bits: u32) -> bool {
+        let cut = |value: u64| if bits == 32 { value & LOW } else { value };
+        let register = cut(args[usize::from(arg.index)]);
+        match arg.test {
+            Test::Eq(value) => register == cut(value),
+            Test::Ne(value) => register != cut(value),
+            Test::Lt(value) => register < cut(value),
+            Test::Le(value) => register <= cut(value),
+            Test::Gt(value) => register > cut(value),
+            Test::Ge(value) => register >= cut(value),
+            Test::Masked(mask, value) => register & cut(mask) == cut(value & mask),
+            Test::Any(mask) => register & cut(mask) != 0,
+        }
+    }
+
+    const VALUES: [u64; 6] = [0, 1, 2, 0x1_0000_0000, 0x1_0000_0001, u64::MAX];
+
+    fn test() -> impl Strategy<Value = Test> {
+        let value = || prop::sample::select(&VALUES);
+        prop_oneof![
+            value().prop_map(Test::Eq),
+            value().prop_map(Test::Ne),
+            value().prop_map(Test::Lt),
+            value().prop_map(Test::Le),
+            value().prop_map(Test::Gt),
+            value().prop_map(Test::Ge),
+            (prop::sample::select(&[1_u64, 3, LOW, u64::MAX]), value())
+                .prop_map(|(mask, value)| Test::Masked(mask, value)),
+        ]
+    }
+
+    fn rule() -> impl Strategy<Value = Vec<Arg>> {
+        let arg = |index| prop::option::of(test().prop_map(move |test| Arg { index, test }));
+        let args = (arg(0), arg(1), arg(2)).prop_map(|(a, b, c)| a.into_iter().chain(b).chain(c).collect::<Vec<_>>());
+        args.prop_filter("a rule in a tree has conditions", |args| !args.is_empty())
+    }
+
+    proptest! {
+        /// A call gets the answer of a rule that it meets, and none when it meets none.
+        #[test]
+        fn the_tree_knows_the_rules(
+            rules in prop::collection::vec((rule(), 1..3_u32), 1..5),
+            calls in prop::collection::vec([prop::sample::select(&VALUES), prop::sample::select(&VALUES), prop::sample::select(&VALUES)], 20),
+            bits in prop::sample::select(&[32_u32, 64]),
+        ) {
+            let mut tree = Tree::default();
+            if rules.iter().any(|(args, value)| tree.add(args, *value, bits).is_err()) {
+                return Ok(());
+            }
+            for call in calls {
+                let met: Vec<u32> = rules
+                    .iter()
+                    .filter(|(args, _)| args.iter().all(|arg| holds(arg, call, bits)))
+                    .map(|(_, value)| *value)
+                    .collect();
+                match of_tree(&tree, call) {
+                    Some(value) => prop_assert!(met.contains(&value), "{call:x?} {rules:x?}"),
+                    None => prop_assert!(met.is_empty(), "{call:x?} {rules:x?}"),
+                }
+            }
+        }
+    }
+}
