@@ -11,9 +11,12 @@
 
 use core::hint::black_box;
 
-use callproof_benches::{container_linear, container_tree, filters};
+use callproof_benches::{
+    container_linear, container_tree, filters, longest_of_equalities, longest_of_masks, longest_of_ranges, planted,
+    tests_that_join,
+};
 use callproof_verifier::{Function, Graph, Limits, Set, Space, Subject, Verdicts, View};
-use callproof_vm::{Filter, Insn, Machine};
+use callproof_vm::{Filter, Insn, Machine, SeccompData};
 use criterion::{Criterion, criterion_group, criterion_main};
 
 type Loaded = [Filter<'static>; 1];
@@ -32,17 +35,6 @@ fn build(subject: &Subject<'_>) -> (Space, Function) {
     (space, function)
 }
 
-/// The linear container filter with one bit of one compared number changed.
-fn planted() -> Loaded {
-    let mut program = container_linear();
-    let place = program.len() / 2;
-    let compared = program.iter_mut().skip(place).find(|insn| insn.code == 0x15);
-    if let Some(insn) = compared {
-        insn.k ^= 0x400;
-    }
-    load(program)
-}
-
 fn exact_function(c: &mut Criterion) {
     let mut group = c.benchmark_group("exact_function");
     for (name, program) in filters() {
@@ -56,8 +48,31 @@ fn exact_function(c: &mut Criterion) {
     group.finish();
 }
 
+/// Filters as long as the kernel takes, and one with more paths than anybody could follow.
+fn large(c: &mut Criterion) {
+    let mut group = c.benchmark_group("large");
+    for (name, program) in [
+        ("4096_equality_tests", longest_of_equalities()),
+        ("4096_range_tests", longest_of_ranges()),
+        ("4096_masked_tests", longest_of_masks()),
+        ("1000_tests_that_join", tests_that_join(1000)),
+    ] {
+        let filters = load(program);
+        group.bench_function(name, |b| b.iter(|| build(&subject(black_box(&filters)))));
+    }
+    group.finish();
+}
+
+/// Whether nothing but the lowest 385 numbers is permitted.
+fn denies_by_default(space: &mut Space, function: &Function) -> bool {
+    let permitted = Verdicts::permitted(Machine::default().kernel);
+    let set = space.calls(function, &permitted).expect("within limits");
+    let known = space.numbers(0, 384).expect("within limits");
+    space.minus(set, known).expect("within limits").is_empty()
+}
+
 fn comparisons(c: &mut Criterion) {
-    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), planted());
+    let (linear, tree, planted) = (load(container_linear()), load(container_tree()), load(planted()));
     let compare = |one: &Loaded, other: &Loaded| {
         let (one, other) = (subject(one), subject(other));
         let mut space = Space::new(Machine::default(), &[&one, &other], &Limits::default());
@@ -97,6 +112,14 @@ fn analyses(c: &mut Criterion) {
                 decisions.collect::<Vec<_>>()
             });
         });
+        if name.starts_with("container") {
+            group.bench_function(format!("{name}/default_deny"), |b| {
+                b.iter(|| {
+                    let (mut space, function) = build(&subject(black_box(&filters)));
+                    assert!(denies_by_default(&mut space, &function));
+                });
+            });
+        }
         group.bench_function(format!("{name}/audit"), |b| {
             b.iter(|| {
                 let subject = subject(black_box(&filters));
@@ -108,31 +131,39 @@ fn analyses(c: &mut Criterion) {
     group.finish();
 }
 
+/// Further questions about a function that is there, in one space: what that remembers of the round before helps. For
+/// first questions take the difference between `from_filter` and `exact_function`.
 fn built(c: &mut Criterion) {
     let filters = load(container_linear());
     let subject = subject(&filters);
     let (mut space, function) = build(&subject);
     let permitted = Verdicts::permitted(Machine::default().kernel);
-    let mut group = c.benchmark_group("built");
-    group.bench_function("permitted_set", |b| {
-        b.iter(|| space.calls(&function, black_box(&permitted)).expect("within limits"));
-    });
     let set = space.calls(&function, &permitted).expect("within limits");
-    group.bench_function("default_deny_of_a_range", |b| {
-        b.iter(|| {
-            let allowed = space.numbers(0, 385).expect("within limits");
-            assert!(space.minus(set, allowed).expect("within limits").is_empty());
+    let mut group = c.benchmark_group("built");
+    let mut ask = |name: &str, ask: &dyn Fn(&mut Space)| {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                space.restart();
+                ask(&mut space);
+            });
         });
+    };
+    ask("permitted_set", &|space| {
+        black_box(space.calls(&function, black_box(&permitted)).expect("within limits"));
     });
-    group.bench_function("witness", |b| {
-        b.iter(|| {
-            space
-                .witness(black_box(set), &[(&subject, &function)])
-                .expect("within limits")
-        });
+    ask("default_deny", &|space| {
+        assert!(denies_by_default(space, black_box(&function)));
+    });
+    ask("value_of_a_call", &|space| {
+        let call = SeccompData::new(0xc000_003e, 59, [0; 6]);
+        black_box(space.value(&function, black_box(&call)));
+    });
+    ask("witness_of_a_permitted_call", &|space| {
+        let witness = space.witness(black_box(set), &[(&subject, &function)]);
+        assert!(witness.expect("within limits").is_some());
     });
     group.finish();
 }
 
-criterion_group!(benches, exact_function, comparisons, analyses, built);
+criterion_group!(benches, exact_function, large, comparisons, analyses, built);
 criterion_main!(benches);

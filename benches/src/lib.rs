@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod paths;
+
 use callproof_vm::{Insn, SeccompData};
 
 /// The README's program is a test. It stands here because no published crate may reach outside its folder.
@@ -56,6 +58,35 @@ pub fn container_linear() -> Vec<Insn> {
 #[must_use]
 pub fn container_tree() -> Vec<Insn> {
     two_abis(tree(&allowed(0..335)), tree(&allowed(0..385)))
+}
+
+/// [`container_linear`] with one bit of one compared number changed.
+#[must_use]
+pub fn planted() -> Vec<Insn> {
+    let mut program = container_linear();
+    let place = program.len() / 2;
+    if let Some(insn) = program.iter_mut().skip(place).find(|insn| insn.code == 0x15) {
+        insn.k ^= 0x400;
+    }
+    program
+}
+
+/// Each of the six arguments must be one of three values, both halves of it, in one order or the other: 3^12 paths.
+#[must_use]
+pub fn alternatives(reversed: bool) -> Vec<Insn> {
+    let mut program = Vec::new();
+    for word in 4..16_u8 {
+        let mut values = [1_u32, 5, 9];
+        if reversed {
+            values.reverse();
+        }
+        program.push(Insn::stmt(0x20, u32::from(word) * 4));
+        let [first, second, third] = values;
+        program.extend([Insn::jump(0x15, first, 3, 0), Insn::jump(0x15, second, 2, 0)]);
+        program.extend([Insn::jump(0x15, third, 1, 0), EPERM]);
+    }
+    program.push(ALLOW);
+    program
 }
 
 /// A search tree over ranges: kill on a foreign ABI, allow some ranges, deny the rest.
@@ -149,6 +180,52 @@ pub fn of_length(insns: usize) -> Vec<Insn> {
     body.chain([EPERM, ALLOW]).take(insns).collect()
 }
 
+/// As long as a filter can be: every second number from a chain of equality tests, one return each.
+#[must_use]
+pub fn longest_of_equalities() -> Vec<Insn> {
+    let rules = (0..2047).flat_map(|rule| [Insn::jump(0x15, rule * 2, 0, 1), ALLOW]);
+    [LD_NR].into_iter().chain(rules).chain([EPERM]).collect()
+}
+
+/// As long as a filter can be: ranges of numbers, from the highest on, that are allowed and denied in turn.
+#[must_use]
+pub fn longest_of_ranges() -> Vec<Insn> {
+    let rules = (0..2047).rev().flat_map(|rule| {
+        let way = if rule % 2 == 0 { ALLOW } else { EPERM };
+        [Insn::jump(0x35, rule * 3 + 1, 0, 1), way]
+    });
+    [LD_NR].into_iter().chain(rules).chain([KILL]).collect()
+}
+
+/// As long as a filter can be: for each of 682 numbers some flags of an argument are looked at.
+#[must_use]
+pub fn longest_of_masks() -> Vec<Insn> {
+    let rules = (0..682).flat_map(|rule| {
+        [
+            Insn::jump(0x15, rule, 0, 5),
+            Insn::stmt(0x20, 16 + rule % 6 * 8),
+            Insn::stmt(0x54, 0x8103_0f01 ^ 1 << (rule % 24)),
+            Insn::jump(0x15, rule % 2, 0, 1),
+            ALLOW,
+            EPERM,
+        ]
+    });
+    [LD_NR].into_iter().chain(rules).chain([EPERM; 3]).collect()
+}
+
+/// Argument tests after each of which the two ways meet again: as many paths as 2 to the power of their number.
+#[must_use]
+pub fn tests_that_join(tests: u32) -> Vec<Insn> {
+    let tests = (0..tests).flat_map(|test| {
+        [
+            Insn::stmt(0x20, 16 + test % 12 * 4),
+            Insn::jump(0x15, test, 0, 1),
+            Insn::stmt(0x00, test),
+        ]
+    });
+    tests.chain([ALLOW]).collect()
+}
+
 /// Three of four numbers, so that both outcomes happen.
 fn allowed(numbers: core::ops::Range<u32>) -> Vec<u32> {
     numbers.filter(|nr| nr % 4 != 1 || *nr < 20).collect()
@@ -217,6 +294,10 @@ mod tests {
         for (name, program) in filters() {
             Filter::load(program).unwrap_or_else(|refused| panic!("{name}: {refused}"));
         }
+        for program in [longest_of_equalities(), longest_of_ranges(), longest_of_masks()] {
+            assert_eq!(Filter::load(program).unwrap().program().len(), 4096);
+        }
+        assert_eq!(Filter::load(tests_that_join(1000)).unwrap().program().len(), 3001);
         for insns in [2, 10, 100, 1000, 4096] {
             assert_eq!(Filter::load(of_length(insns)).unwrap().program().len(), insns);
         }

@@ -69,6 +69,18 @@ pub(crate) fn reading(options: &Options) -> Reading {
     }
 }
 
+/// The programs of a file that must be a policy.
+pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Result<Programs, Error> {
+    let name = path.display().to_string();
+    let policies = reading.policies(&name, &read(path)?, path)?;
+    let mut programs = Programs::default();
+    programs.add(
+        &name,
+        compiled(&policies, reading, options).map_err(|error| error.at(&name))?,
+    );
+    Ok(programs)
+}
+
 /// The programs of files.
 pub(crate) fn loaded(
     paths: impl IntoIterator<Item = PathBuf>,

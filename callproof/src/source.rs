@@ -55,14 +55,7 @@ impl Reading {
         let is_named = path.extension().is_some_and(|ending| ending == "policy");
         let looks_like_one = || core::str::from_utf8(bytes).is_ok_and(|text| detect_policy(&name, text).is_ok());
         let is_policy = is_named || (self.programs(&name, bytes).is_err() && looks_like_one());
-        let empty = bytes.iter().all(u8::is_ascii_whitespace);
-        is_policy.then(|| match empty {
-            // Some formats take an empty text for a policy that permits nothing; nobody means that.
-            true => Err(Error::input("the file is empty")
-                .at(&name)
-                .help("name a file with a policy")),
-            false => self.policies(&name, bytes, path),
-        })
+        is_policy.then(|| self.policies(&name, bytes, path))
     }
 
     fn programs(&self, name: &str, bytes: &[u8]) -> Result<Vec<Vec<Insn>>, Error> {
@@ -86,7 +79,14 @@ impl Reading {
         Ok(read.into_iter().map(|program| program.insns).collect())
     }
 
-    fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Vec<GroundPolicy>, Error> {
+    /// Reads a policy.
+    pub(crate) fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Vec<GroundPolicy>, Error> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            // Some formats take an empty text for a policy that permits nothing; nobody means that.
+            return Err(Error::input("the file is empty")
+                .at(name)
+                .help("name a file with a policy"));
+        }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let include = |written: &str| {
             let bytes = read(&folder.join(written)).map_err(|error| error.message)?;

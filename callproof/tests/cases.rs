@@ -287,7 +287,9 @@ fn a_filter_that_no_kernel_takes_is_refused() {
     assert!(error.help.unwrap().contains("callproof check"));
     let empty = "---\npolicy = \"/dev/null\"\n---\ndeny read\n";
     let error = refusal("empty-policy", empty);
-    assert!(error.contains("/dev/null"), "{error}");
+    assert!(error.contains("/dev/null: the file is empty"), "{error}");
+    let filter = "---\npolicy = \"EXAMPLES/web-server.bpf\"\n---\ndeny read\n";
+    assert!(refusal("filter-policy", filter).contains("compiled filter"));
     let text = "---\npolicy = \"long.policy\"\narches = [\"x86_64\"]\n---\ndeny read\n";
     let folder = folder("long");
     let many: String = (0..3000).map(|number| format!("trap({number}) {number}\n")).collect();

@@ -127,6 +127,25 @@ impl Outcomes {
     }
 }
 
+impl Outcomes {
+    /// The data at which membership can change, ascending, the first being 0: between two of them it is the same for
+    /// all values of an action.
+    #[must_use]
+    pub fn steps(&self) -> Vec<u16> {
+        // Larger errnos are seen as this one.
+        const LARGEST_ERRNO: u16 = 4095;
+        let named = self.kinds.iter().flat_map(|(_, numbers)| numbers.iter().copied());
+        let ends = named.chain([LARGEST_ERRNO]);
+        let mut steps: Vec<u16> = ends
+            .flat_map(|data| [data, data.saturating_add(1)])
+            .chain([0])
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+}
+
 impl VerdictKind {
     /// `numbers` are the data values that count; none means all do.
     fn contains(&self, numbers: &[u16], verdict: &Verdict, kernel: Kernel) -> bool {
@@ -156,6 +175,24 @@ mod tests {
     fn contains(kind: VerdictKind, value: u32) -> bool {
         let set = VerdictSet::of(kind).on(Some(Abi::X86_64)).unwrap();
         set.contains_value(value, Kernel::LATEST)
+    }
+
+    #[test]
+    fn membership_changes_at_steps_alone() {
+        let kinds = vec![
+            VerdictKind::Errno(vec![ErrnoValue::Number(1), ErrnoValue::Number(4095)]),
+            VerdictKind::Trap(vec![0, 65_535]),
+        ];
+        let set = VerdictSet { kinds }.on(None).unwrap();
+        let steps = set.steps();
+        assert_eq!(steps, [0, 1, 2, 4095, 4096, 65_535]);
+        for action in [0x5_0000, 0x3_0000, 0x7ff0_0000] {
+            for data in (0..=0xffff_u16).filter(|data| !steps.contains(data)) {
+                let [here, before] =
+                    [data, data - 1].map(|data| set.contains_value(action | u32::from(data), Kernel::LATEST));
+                assert_eq!(here, before, "{action:#x} {data}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(crate) enum Fault {
     ForgottenJoin,
     /// The second half of each argument, as it lies in memory, reads as 0
     IgnoredHighHalf,
+    /// `jge` of a whole word leaves its bound out
+    MissedBound,
     /// Of equally severe values the oldest filter's counts
     OldestWinsTies,
     /// A shift by 32 or more gives 0, whatever the machine
@@ -64,6 +66,17 @@ mod tests {
         agrees(&[vec![Insn::stmt(0x20, 16), Insn::jump(0x25, 2, 0, 1), ALLOW, DENY]])
     }
 
+    fn comparisons_of_one_word() -> bool {
+        let load = Insn::stmt(0x20, 16);
+        agrees(&[vec![
+            load,
+            Insn::jump(0x15, 31, 1, 0),
+            Insn::jump(0x35, 5, 0, 1),
+            ALLOW,
+            DENY,
+        ]])
+    }
+
     fn joins() -> bool {
         let set = |k| Insn::stmt(0x00, k);
         let test = [Insn::stmt(0x20, 16), Insn::jump(0x15, 1, 0, 2)];
@@ -102,10 +115,11 @@ mod tests {
         agrees(&[[&by_x[..], &[Insn::jump(0x15, 2, 0, 1), ALLOW, DENY]].concat()])
     }
 
-    const CHECKS: [(Fault, fn() -> bool); 5] = [
+    const CHECKS: [(Fault, fn() -> bool); 6] = [
         (Fault::FlippedComparison, comparisons),
         (Fault::ForgottenJoin, joins),
         (Fault::IgnoredHighHalf, high_halves),
+        (Fault::MissedBound, comparisons_of_one_word),
         (Fault::OldestWinsTies, ties),
         (Fault::SaturatingShift, shifts),
     ];

@@ -4,6 +4,8 @@
 //! of each word first, so that a comparison of a 64-bit argument reads its bits in one row. Words that a filter
 //! compares with each other are interleaved bit by bit, where the first of them stands.
 
+use std::borrow::Cow;
+
 use callproof_vm::Endian;
 
 /// The number of an input bit in the order; smaller ones are asked first.
@@ -39,7 +41,25 @@ impl Lane {
 pub(crate) struct Order {
     lanes: [Lane; 16],
     /// For each variable, the word and the bit's distance from the most significant one
-    bits: Vec<(u8, u8)>,
+    bits: Cow<'static, [(u8, u8)]>,
+}
+
+/// The bits of the order in which no words are interleaved, for both byte orders.
+const PLAIN: [[(u8, u8); 512]; 2] = [plain(row(Endian::Little)), plain(row(Endian::Big))];
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "runs at compile time, where a wrong index is a build error"
+)]
+const fn plain(row: [u8; 16]) -> [(u8, u8); 512] {
+    let mut bits = [(0, 0); 512];
+    let mut var = 0;
+    while var < 512 {
+        bits[var] = (row[var / 32], (var % 32) as u8);
+        var += 1;
+    }
+    bits
 }
 
 impl Order {
@@ -57,35 +77,40 @@ impl Order {
                 }
             }
         }
-        let mut order = Self {
-            lanes: [Lane::default(); 16],
-            bits: Vec::with_capacity(512),
+        let row = row(endian);
+        let mut lanes = [Lane::default(); 16];
+        let mut place = |word: u8, lane| {
+            if let Some(slot) = lanes.get_mut(usize::from(word)) {
+                *slot = lane;
+            }
         };
+        if group_of.iter().all(|group| group.is_power_of_two()) {
+            for (base, word) in (0..).step_by(32).zip(row) {
+                place(word, Lane { base, stride: 1 });
+            }
+            let [little, big] = &PLAIN;
+            let bits = Cow::Borrowed(&(if endian == Endian::Little { little } else { big })[..]);
+            return Self { lanes, bits };
+        }
+        let mut bits = Vec::with_capacity(512);
         let mut placed = 0_u16;
-        for word in row(endian) {
+        for word in row {
             if placed >> word & 1 == 0 {
                 let group = group_of.get(usize::from(word)).copied().unwrap_or(0);
-                order.place(row(endian).into_iter().filter(|word| group >> word & 1 == 1));
                 placed |= group;
+                let words: Vec<u8> = row.into_iter().filter(|word| group >> word & 1 == 1).collect();
+                let start = u16::try_from(bits.len()).unwrap_or(0);
+                let stride = u16::try_from(words.len()).unwrap_or(1);
+                for (distance, word) in (0_u16..).zip(&words) {
+                    let base = start.saturating_add(distance);
+                    place(*word, Lane { base, stride });
+                }
+                bits.extend((0..32).flat_map(|bit| words.iter().map(move |word| (*word, bit))));
             }
         }
-        order
-    }
-
-    fn place(&mut self, words: impl Iterator<Item = u8>) {
-        let words: Vec<u8> = words.collect();
-        let start = u16::try_from(self.bits.len()).unwrap_or(0);
-        let stride = u16::try_from(words.len()).unwrap_or(1);
-        for (place, word) in (0_u16..).zip(&words) {
-            if let Some(lane) = self.lanes.get_mut(usize::from(*word)) {
-                *lane = Lane {
-                    base: start.saturating_add(place),
-                    stride,
-                };
-            }
-        }
-        for bit in 0..32 {
-            self.bits.extend(words.iter().map(|word| (*word, bit)));
+        Self {
+            lanes,
+            bits: Cow::Owned(bits),
         }
     }
 
@@ -119,7 +144,7 @@ impl Order {
 }
 
 /// The words in the order in which they are asked.
-pub(crate) fn row(endian: Endian) -> [u8; 16] {
+pub(crate) const fn row(endian: Endian) -> [u8; 16] {
     match endian {
         Endian::Little => [1, 0, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 3, 2],
         Endian::Big => [1, 0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 2, 3],
@@ -134,6 +159,7 @@ mod tests {
     fn every_bit_has_one_place() {
         for groups in [
             vec![],
+            vec![0b10],
             vec![0b11_0000],
             vec![0xfff0],
             vec![0b11_0000, 0b110_0000, 0b11],
@@ -142,7 +168,7 @@ mod tests {
             for endian in [Endian::Little, Endian::Big] {
                 let order = Order::new(endian, groups.clone());
                 assert_eq!(order.bits.len(), 512);
-                for (var, &(word, bit)) in (0..).zip(&order.bits) {
+                for (var, &(word, bit)) in (0..).zip(&order.bits[..]) {
                     assert_eq!(order.lane(word).var(u32::from(bit)), var);
                     let mut words = [0; 16];
                     order.set(var, &mut words);

@@ -65,9 +65,10 @@ impl Index {
         self.used as usize * 2 > self.slots.len()
     }
 
-    /// Makes room for four times as many.
+    /// Makes room for four times as many, or twice when those are many.
     pub(crate) fn grow(&mut self, hash_of: impl Fn(u32) -> u64) {
-        let log_slots = 66_u32.saturating_sub(self.shift);
+        let log_slots = 64_u32.saturating_sub(self.shift);
+        let log_slots = log_slots.saturating_add(if log_slots < 16 { 2 } else { 1 });
         let old = core::mem::replace(&mut self.slots, vec![0; 1 << log_slots]);
         self.shift = 64_u32.saturating_sub(log_slots);
         let mask = self.slots.len().wrapping_sub(1);
@@ -151,6 +152,12 @@ impl<V: Copy + Default> Cache<V> {
                 *slot = (key, value);
             }
         }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.slots = Vec::new();
+        self.used = 0;
     }
 
     pub(crate) const fn bytes(&self) -> u64 {

@@ -3,7 +3,7 @@
 use callproof_vm::isa::{Alu, Cond};
 
 use crate::fault::{Fault, planted};
-use crate::value::{Expr, Exprs, Field, Value, unslide};
+use crate::value::{Expr, Exprs, Field, Value, Word, unslide};
 
 /// How two numbers are compared. `a >= b` is `a > b - 1` or not `b > a`; `a & b` is compared with 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +90,28 @@ pub(crate) fn normalise(cond: Cond, left: Value, right: Value, exprs: &mut Exprs
         (Cond::Jgt, _, _) => wide(Relation::Above, left, right),
         (Cond::Jge, _, _) => negated(wide(Relation::Above, right, left)),
     }
+}
+
+/// The normal form of the jump `word cond k` as a test, and whether the jump is taken when the test does not hold.
+/// `None` when all words go the same way.
+#[inline]
+pub(crate) fn plain(cond: Cond, word: Word, k: u32) -> Option<(WordTest, bool)> {
+    let (relation, mask, value) = match cond {
+        Cond::Jeq => (Relation::Equal, u32::MAX, k),
+        Cond::Jgt if k < u32::MAX => (Relation::Above, u32::MAX, k),
+        Cond::Jge if planted(Fault::MissedBound) => (Relation::Above, u32::MAX, k),
+        Cond::Jge => (Relation::Above, u32::MAX, k.checked_sub(1)?),
+        Cond::Jset if k != 0 => (Relation::Equal, k, 0),
+        Cond::Jgt | Cond::Jset => return None,
+    };
+    let word = word.number();
+    let test = WordTest {
+        word,
+        relation,
+        mask,
+        value,
+    };
+    Some((test, cond == Cond::Jset))
 }
 
 const fn wide(relation: Relation, left: Value, right: Value) -> Normal {
@@ -248,5 +270,20 @@ mod tests {
             );
         }
         assert!(known > 1000, "{known}");
+    }
+
+    #[test]
+    fn whole_words_are_compared_at_sight_as_any_field() {
+        let bounds = [0, 1, 2, 0x7fff_ffff, 0x8000_0000, u32::MAX - 1, u32::MAX];
+        for cond in [Cond::Jeq, Cond::Jgt, Cond::Jge, Cond::Jset] {
+            for k in bounds {
+                let mut exprs = Exprs::new(ShiftByX::Masked);
+                let normal = normalise(cond, crate::value::WORDS[9], Value::Const(k), &mut exprs);
+                match plain(cond, Word::W9, k) {
+                    Some((test, swapped)) => assert_eq!(normal, Normal::Test(Test::Word(test), swapped)),
+                    None => assert!(matches!(normal, Normal::Known(_)), "{cond:?} {k:#x}"),
+                }
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use callproof_testgen::{Caller, Choose, Harvest, Seed};
-use callproof_verifier::{Failure, Function, Limits, Set, Space, Subject, Undecided, View};
+use callproof_verifier::{Engine, Failure, Function, Limit, Limits, Set, Space, Subject, Undecided, View};
 use callproof_vm::{Filter, Insn, Machine};
 
 const ALLOW: Insn = Insn::stmt(0x06, 0x7fff_0000);
@@ -207,6 +207,36 @@ fn knapsacks() {
         program.extend([Insn::stmt(0x60, 0), Insn::jump(0x15, 7_654_321, 0, 1), ALLOW, DENY]);
         report("knapsack", &program);
     }
+}
+
+/// Each filter of a chain stays within the limit of states; all of them together take gigabytes.
+#[test]
+fn chains_of_large_graphs() {
+    let mut seed = Seed::new(53, 0);
+    let mut program = vec![Insn::stmt(0x00, 0), Insn::stmt(0x02, 0)];
+    for item in 0..16_u32 {
+        program.extend([word(0), Insn::jump(0x45, 1 << item, 0, 3)]);
+        let weight = Insn::stmt(0x04, seed.below(1 << 30));
+        program.extend([Insn::stmt(0x60, 0), weight, Insn::stmt(0x02, 0)]);
+    }
+    program.extend([Insn::stmt(0x60, 0), Insn::jump(0x15, 7_654_321, 0, 1), ALLOW, DENY]);
+    let filters: Vec<_> = (0..200).map(|_| Filter::load(&program[..]).unwrap()).collect();
+    let started = Instant::now();
+    let tried = |filters, limits: &Limits| {
+        Subject::new(filters, Machine::default(), limits)
+            .map(|_| ())
+            .unwrap_err()
+    };
+    let undecided = tried(&filters[..], &limits());
+    println!("200 large graphs: {:?} {undecided}", started.elapsed());
+    assert!(matches!(undecided.limit, Limit::Bytes | Limit::Time), "{undecided}");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    let little = Limits {
+        bytes: 10 << 20,
+        ..Limits::default()
+    };
+    let undecided = tried(&filters[..2], &little);
+    assert_eq!((undecided.engine, undecided.limit), (Engine::Graph, Limit::Bytes));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::judge::{Judge, claims};
 use super::result::{CaseResult, Report};
 use crate::error::Error;
 use crate::options::{Options, abis};
-use crate::programs::{Programs, loaded};
+use crate::programs::{Programs, loaded, of_policy};
 use crate::source::{Reading, Source, admit, read};
 
 /// Runs a case file.
@@ -88,7 +88,7 @@ impl Prepared {
         let subject = if options.filters.is_empty() {
             match &file.header.subject {
                 Some(Subject::Filters(paths)) => loaded(paths.iter().map(|path| folder.join(path)), &reading, options)?,
-                Some(Subject::Policy(path)) => loaded([folder.join(path)], &reading, options)?,
+                Some(Subject::Policy(path)) => of_policy(&folder.join(path), &reading, options)?,
                 None => {
                     let help = "write `filter = \"daemon.bpf\"` or `policy = \"daemon.policy\"` between lines of `---`";
                     return Err(Error::input("the file does not say what is tested")

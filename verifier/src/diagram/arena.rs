@@ -40,6 +40,8 @@ pub(crate) struct Arena {
     nodes: Vec<Node>,
     index: Index,
     results: Cache<u32>,
+    /// For each node the operation that last changed its leaves, and the result; may be short
+    mapped: Vec<(u32, u32)>,
     tests: Vec<WordTest>,
     test_index: Index,
     order: Order,
@@ -50,9 +52,11 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(order: Order, limits: &Limits) -> Self {
-        let bytes_per_node = size_of::<Node>() as u64 + 8;
-        // The index doubles before the old one is dropped, and the cache takes its share.
-        let by_bytes = usize::try_from(limits.bytes / 3 / bytes_per_node).unwrap_or(usize::MAX);
+        // Lists double, and then half of them is empty. The index holds up to four slots a node, and the old one's two
+        // while it grows.
+        let bytes_per_node = 2 * (size_of::<Node>() + size_of::<(u32, u32)>()) as u64 + 6 * 4;
+        // The cache takes up to a quarter.
+        let by_bytes = usize::try_from(limits.bytes / 4 * 3 / bytes_per_node).unwrap_or(usize::MAX);
         let log_cache = (limits.bytes / 4 / size_of::<([u32; 4], u32)>() as u64)
             .max(256)
             .ilog2();
@@ -60,6 +64,7 @@ impl Arena {
             nodes: Vec::with_capacity(1 << 10),
             index: Index::new(11),
             results: Cache::new(log_cache.min(22)),
+            mapped: Vec::new(),
             tests: Vec::new(),
             test_index: Index::new(3),
             order,
@@ -100,7 +105,8 @@ impl Arena {
 
     /// Bytes of memory taken.
     pub(crate) const fn bytes(&self) -> u64 {
-        (self.nodes.capacity() * size_of::<Node>()) as u64 + self.index.bytes() + self.results.bytes()
+        let nodes = self.nodes.capacity() * size_of::<Node>() + self.mapped.capacity() * size_of::<(u32, u32)>();
+        nodes as u64 + self.index.bytes() + self.results.bytes()
     }
 
     #[inline]
@@ -167,8 +173,14 @@ impl Arena {
     }
 
     /// A number under which results of a caller's own operation can be remembered.
-    pub(crate) const fn own_op(&mut self) -> u32 {
+    pub(crate) fn own_op(&mut self) -> u32 {
         self.next_own = self.next_own.saturating_add(1);
+        if self.next_own == op::OWN_CHOICE {
+            // All numbers are used up. Nothing that is remembered may answer for one that is used again.
+            self.results.clear();
+            self.mapped.clear();
+            self.next_own = op::OWN;
+        }
         self.next_own
     }
 
@@ -197,20 +209,26 @@ impl Arena {
         Ok(result)
     }
 
-    /// `change` of a function's leaves, everywhere. `op` names the operation.
+    /// `change` of a function's leaves, everywhere. `op` names the operation, and is used for nothing else.
     pub(crate) fn map(&mut self, op: u32, at: Ref, change: &mut impl FnMut(u32) -> u32) -> Result<Ref, Undecided> {
         self.meter.step()?;
         let node = self.node(at);
         if node.var == TERMINAL {
             return self.constant(change(node.low));
         }
-        if let Some(result) = self.results.get(key(op, at.0, 0, 1)) {
-            return Ok(Ref(result));
+        match self.mapped.get(at.0 as usize) {
+            Some(&(last, result)) if last == op => return Ok(Ref(result)),
+            _ => {}
         }
         let low = self.map(op, Ref(node.low), change)?;
         let high = self.map(op, Ref(node.high), change)?;
         let result = self.join(node.var, low, high)?;
-        self.results.put(key(op, at.0, 0, 1), result.0);
+        if self.mapped.len() <= at.0 as usize {
+            self.mapped.resize(self.nodes.len(), (0, 0));
+        }
+        if let Some(slot) = self.mapped.get_mut(at.0 as usize) {
+            *slot = (op, result.0);
+        }
         Ok(result)
     }
 
@@ -511,4 +529,27 @@ fn hash(var: Var, low: u32, high: u32) -> u64 {
 
 fn hash_test(test: &WordTest) -> u64 {
     mix([test.mask, test.value, u32::from(test.word) << 1 | test.relation as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callproof_vm::Endian;
+
+    #[test]
+    fn numbers_of_operations_start_again_with_nothing_remembered() {
+        let mut arena = Arena::new(Order::new(Endian::Little, []), &Limits::default());
+        let at = arena.join(7, Ref::FALSE, Ref::TRUE).unwrap();
+        let flipped = |arena: &mut Arena| {
+            let op = arena.own_op();
+            (op, arena.map(op, at, &mut |leaf| 1 - leaf).unwrap())
+        };
+        let (first, not) = flipped(&mut arena);
+        assert_ne!(at, not);
+        arena.next_own = op::OWN_CHOICE - 1;
+        let _ = flipped(&mut arena);
+        let again = arena.own_op();
+        assert_eq!(first, again);
+        assert_eq!(arena.map(again, at, &mut |leaf| leaf), Ok(at));
+    }
 }

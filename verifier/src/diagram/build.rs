@@ -2,7 +2,7 @@
 
 use crate::diagram::switch::{Partition, switch};
 use crate::diagram::{Diagram, Words, word};
-use crate::graph::{Edge, Graph, Kind, NodeId};
+use crate::graph::{Edge, Graph, Kind, Node, NodeId};
 use crate::limits::Undecided;
 use crate::test::{Relation, Test, WordTest};
 
@@ -10,11 +10,45 @@ use crate::test::{Relation, Test, WordTest};
 #[derive(Debug)]
 pub(crate) struct Plan<'g> {
     pub(crate) graph: &'g Graph,
-    /// Nodes that are never part of a comparison of one word; may be short
-    apart: Vec<bool>,
-    /// Nodes that more than one edge leads to
-    joins: Vec<bool>,
-    heads: Vec<bool>,
+    roles: Vec<Role>,
+}
+
+/// What a node is to the nodes before it.
+#[derive(Clone, Copy, Debug)]
+struct Role {
+    /// The word that its test compares as a whole, or [`NO_WORD`]
+    compares: u8,
+    entered: bool,
+    /// More than one edge leads to it
+    join: bool,
+    /// It gets a diagram of its own
+    head: bool,
+}
+
+const NO_WORD: u8 = u8::MAX;
+
+impl Role {
+    const fn of(node: &Node, apart: bool) -> Self {
+        let compares = match node.kind {
+            Kind::Test {
+                test: Test::Word(test), ..
+            } if test.mask == u32::MAX && !apart => test.word,
+            _ => NO_WORD,
+        };
+        Self {
+            compares,
+            entered: false,
+            join: false,
+            head: false,
+        }
+    }
+
+    /// One more edge leads here, from a node that compares this word.
+    const fn enter(&mut self, compares: u8) {
+        self.join |= self.entered;
+        self.head |= self.entered || compares != self.compares || compares == NO_WORD;
+        self.entered = true;
+    }
 }
 
 /// What an edge of the graph is worth: where a construction differs from others.
@@ -35,50 +69,41 @@ impl<'g> Plan<'g> {
         Self::with_apart(graph, Vec::new())
     }
 
-    /// A plan in which some nodes, given by their numbers, are never part of a comparison of one word.
+    /// A plan in which some nodes are never part of a comparison of one word. The list may be short.
     pub(crate) fn with_apart(graph: &'g Graph, apart: Vec<bool>) -> Self {
-        let count = graph.nodes().len();
+        let apart = apart.into_iter().chain(core::iter::repeat(false));
+        let roles = graph.nodes().iter().zip(apart);
         let mut plan = Self {
             graph,
-            apart,
-            joins: vec![false; count],
-            heads: vec![false; count],
+            roles: roles.map(|(node, apart)| Role::of(node, apart)).collect(),
         };
-        let mut entered = vec![false; count];
-        for &id in graph.order() {
-            let Some((test, [yes, no])) = plan.test(id) else {
-                continue;
-            };
-            let word = plan.comparing(id, &test).map(|test| test.word);
-            for edge in [yes, no] {
-                let to = edge.to.index();
-                let again = entered
-                    .get_mut(to)
-                    .is_some_and(|entered| core::mem::replace(entered, true));
-                let goes_on = word.is_some() && plan.switchable(edge.to).map(|test| test.word) == word;
-                if again && let Some(join) = plan.joins.get_mut(to) {
-                    *join = true;
-                }
-                if (again || !goes_on)
-                    && let Some(head) = plan.heads.get_mut(to)
-                {
-                    *head = true;
+        for (number, node) in graph.nodes().iter().enumerate() {
+            if let Kind::Test { yes, no, .. } = node.kind {
+                let compares = plan.roles.get(number).map_or(NO_WORD, |role| role.compares);
+                for edge in [yes, no] {
+                    if let Some(role) = plan.roles.get_mut(edge.to.index()) {
+                        role.enter(compares);
+                    }
                 }
             }
         }
-        if let Some(head) = plan.heads.get_mut(graph.root().to.index()) {
-            *head = true;
+        if let Some(role) = plan.roles.get_mut(graph.root().to.index()) {
+            role.head = true;
         }
         plan
     }
 
+    fn role(&self, id: NodeId) -> Option<Role> {
+        self.roles.get(id.index()).copied()
+    }
+
     /// Whether more than one edge leads to this node.
     pub(crate) fn is_join(&self, id: NodeId) -> bool {
-        self.joins.get(id.index()).copied().unwrap_or(false)
+        self.role(id).is_some_and(|role| role.join)
     }
 
     pub(crate) fn is_head(&self, id: NodeId) -> bool {
-        self.heads.get(id.index()).copied().unwrap_or(true)
+        self.role(id).is_none_or(|role| role.head)
     }
 
     /// A node's test with its two edges: (when it holds, when not). `None` for a return.
@@ -90,35 +115,45 @@ impl<'g> Plan<'g> {
         }
     }
 
+    /// The node as one that compares a word, if it does.
     #[inline]
-    fn switchable(&self, id: NodeId) -> Option<WordTest> {
-        self.comparing(id, &self.test(id)?.0)
-    }
-
-    /// The test of a node, if that compares one word.
-    #[inline]
-    fn comparing(&self, id: NodeId, test: &Test) -> Option<WordTest> {
-        match test {
-            Test::Word(test) if test.mask == u32::MAX && !self.is_apart(id) => Some(*test),
+    fn comparing(&self, id: NodeId) -> Option<Member> {
+        match (self.role(id)?.compares, self.graph.node(id)?.kind) {
+            (NO_WORD, _) => None,
+            (
+                _,
+                Kind::Test {
+                    test: Test::Word(test),
+                    yes,
+                    no,
+                    ..
+                },
+            ) => Some(Member {
+                id,
+                test,
+                edges: [yes, no],
+            }),
             _ => None,
         }
     }
 
+    /// The node as one that carries on a comparison of this word, if it does.
     #[inline]
-    fn is_apart(&self, id: NodeId) -> bool {
-        self.apart.get(id.index()).copied().unwrap_or(false)
-    }
-
-    /// The test of a node that carries on a comparison of this word.
-    #[inline]
-    fn member(&self, id: NodeId, word: u8) -> Option<(WordTest, [Edge; 2])> {
-        if self.is_head(id) {
+    fn member(&self, id: NodeId, word: u8) -> Option<Member> {
+        let role = self.role(id)?;
+        if role.head || role.compares != word {
             return None;
         }
-        let (test, edges) = self.test(id)?;
-        let test = self.comparing(id, &test).filter(|test| test.word == word)?;
-        Some((test, edges))
+        self.comparing(id)
     }
+}
+
+/// A node that compares one word, with its edges: (when the test holds, when not).
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    id: NodeId,
+    test: WordTest,
+    edges: [Edge; 2],
 }
 
 /// A construction under way.
@@ -178,16 +213,14 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         if !self.plan.is_head(id) {
             return Ok(());
         }
-        let Some((test, _)) = self.plan.test(id) else {
-            return Ok(());
-        };
-        if let Some(first) = self.plan.comparing(id, &test) {
-            self.collect(diagram, leaves, id, first)?;
-            if let Some(edge) = switch(diagram, first.word, self.partition.pieces())? {
+        if let Some(head) = self.plan.comparing(id) {
+            let word = head.test.word;
+            self.collect(diagram, leaves, head)?;
+            if let Some(edge) = switch(diagram, word, self.partition.pieces())? {
                 self.set(id, edge);
                 return Ok(());
             }
-            for member in self.members(id, first.word).into_iter().rev() {
+            for member in self.members(id, word).into_iter().rev() {
                 self.single(diagram, leaves, member)?;
                 self.singled.push(member);
             }
@@ -236,34 +269,43 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
     }
 
     /// The partition of a word's values that a head and the nodes which carry on its comparison make.
-    fn collect(
-        &mut self,
-        diagram: &mut D,
-        leaves: &mut impl Leaves<D>,
-        head: NodeId,
-        first: WordTest,
-    ) -> Result<(), Undecided> {
+    fn collect(&mut self, diagram: &mut D, leaves: &mut impl Leaves<D>, head: Member) -> Result<(), Undecided> {
         self.partition.clear();
-        let Some((_, edges)) = self.plan.test(head) else {
-            return Ok(());
-        };
         let all = Range {
             low: 0,
             high: u32::MAX,
             steps: 1,
         };
-        let mut next = Some(self.branch(diagram, leaves, head, first, edges, all)?);
-        while let Some((way, range)) = next.take().or_else(|| self.waiting.pop()) {
-            if let Some((test, edges)) = self.plan.member(way.edge.to, first.word) {
-                let range = range.after(way.edge);
-                next = Some(self.branch(diagram, leaves, way.edge.to, test, edges, range)?);
-            } else {
-                let worth = leaves.edge(diagram, way.from, way.held, way.edge, &self.known)?;
-                self.partition
-                    .range(range.low, range.high, diagram.plus(worth, range.steps));
-            }
+        let mut next = Some((head, all));
+        while let Some((member, range)) = next {
+            let (way, range) = self.branch(diagram, leaves, &member, range)?;
+            next = self.next_member(diagram, leaves, member.test.word, (way, range))?;
         }
         Ok(())
+    }
+
+    /// The next node that carries on a comparison, on this way or one that waits. Ways that end are parts of the
+    /// partition.
+    #[inline]
+    fn next_member(
+        &mut self,
+        diagram: &mut D,
+        leaves: &mut impl Leaves<D>,
+        word: u8,
+        (mut way, mut range): (Way, Range),
+    ) -> Result<Option<(Member, Range)>, Undecided> {
+        loop {
+            if let Some(member) = self.plan.member(way.edge.to, word) {
+                return Ok(Some((member, range.after(way.edge))));
+            }
+            let worth = leaves.edge(diagram, way.from, way.held, way.edge, &self.known)?;
+            self.partition
+                .range(range.low, range.high, diagram.plus(worth, range.steps));
+            match self.waiting.pop() {
+                Some(waiting) => (way, range) = waiting,
+                None => return Ok(None),
+            }
+        }
     }
 
     /// One comparison of a partition: the way on to follow next. Another way may wait, an exception be noted.
@@ -272,36 +314,26 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         &mut self,
         diagram: &mut D,
         leaves: &mut impl Leaves<D>,
-        from: NodeId,
-        test: WordTest,
-        [yes, no]: [Edge; 2],
+        member: &Member,
         range: Range,
     ) -> Result<(Way, Range), Undecided> {
-        let (yes, no) = (
-            Way {
-                from,
-                held: true,
-                edge: yes,
-            },
-            Way {
-                from,
-                held: false,
-                edge: no,
-            },
-        );
+        let Member {
+            id,
+            test,
+            edges: [yes, no],
+        } = *member;
+        let (yes, no) = (Way::new(id, true, yes), Way::new(id, false, no));
         let value = test.value;
         match test.relation {
             Relation::Above if range.low > value => Ok((yes, range)),
             Relation::Above if range.high <= value => Ok((no, range)),
             Relation::Above => {
+                let above = Range {
+                    low: value.saturating_add(1),
+                    ..range
+                };
                 // The lower part goes first, so that pieces are found in order.
-                self.waiting.push((
-                    yes,
-                    Range {
-                        low: value.saturating_add(1),
-                        ..range
-                    },
-                ));
+                self.waiting.push((yes, above));
                 Ok((no, Range { high: value, ..range }))
             }
             Relation::Equal if value < range.low || value > range.high => Ok((no, range)),
@@ -323,14 +355,11 @@ impl<'p, 'g, D: Diagram> Build<'p, 'g, D> {
         test: WordTest,
         mut steps: u32,
     ) -> Result<D::Edge, Undecided> {
-        while let Some((next, [yes, no])) = self.plan.member(way.edge.to, test.word) {
+        while let Some(member) = self.plan.member(way.edge.to, test.word) {
             steps = steps.saturating_add(way.edge.steps).saturating_add(1);
-            let held = next.holds(test.value);
-            way = Way {
-                from: way.edge.to,
-                held,
-                edge: if held { yes } else { no },
-            };
+            let held = member.test.holds(test.value);
+            let [yes, no] = member.edges;
+            way = Way::new(member.id, held, if held { yes } else { no });
         }
         let worth = leaves.edge(diagram, way.from, way.held, way.edge, &self.known)?;
         Ok(diagram.plus(worth, steps))
@@ -343,6 +372,12 @@ struct Way {
     from: NodeId,
     held: bool,
     edge: Edge,
+}
+
+impl Way {
+    const fn new(from: NodeId, held: bool, edge: Edge) -> Self {
+        Self { from, held, edge }
+    }
 }
 
 /// The values of a word for which a way is taken, and the instructions until there.

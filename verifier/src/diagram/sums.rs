@@ -161,6 +161,10 @@ impl Sums<'_> {
         let low = plus(self.largest_from(s0.node, w0, memo)?, s0);
         let high = plus(self.largest_from(s1.node, w1, memo)?, s1);
         let best = low.max(high);
+        // An entry takes as much as a few nodes of the arena, and both share the limits.
+        if memo.len().saturating_mul(2) > self.arena.room() {
+            return Err(self.arena.meter().stop(Limit::Nodes));
+        }
         memo.insert((node, within), best);
         Ok(best)
     }

@@ -6,18 +6,19 @@ use crate::diagram::Diagram;
 use crate::limits::Undecided;
 use crate::order::Lane;
 
-/// The values `low..=high` of a word, and what happens for them.
+/// The values from `from` up to `end`, which is not one of them, and what happens for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece<E> {
-    pub(crate) low: u32,
-    pub(crate) high: u32,
-    pub(crate) edge: E,
+    from: u64,
+    end: u64,
+    edge: E,
 }
 
 /// A partition of a word's values under construction: ranges, and single values that are exceptions from them.
 #[derive(Debug)]
 pub(crate) struct Partition<E> {
-    ranges: Vec<Piece<E>>,
+    /// (lowest value, highest value, what happens)
+    ranges: Vec<(u32, u32, E)>,
     /// (value, how many were noted before, what happens)
     exceptions: Vec<(u32, u32, E)>,
     pieces: Vec<Piece<E>>,
@@ -39,7 +40,7 @@ impl<E: Copy + Eq> Partition<E> {
     }
 
     pub(crate) fn range(&mut self, low: u32, high: u32, edge: E) {
-        self.ranges.push(Piece { low, high, edge });
+        self.ranges.push((low, high, edge));
     }
 
     /// Of several exceptions for one value the first counts, as the first comparison of a chain does.
@@ -50,56 +51,35 @@ impl<E: Copy + Eq> Partition<E> {
 
     /// The pieces in order, neighbours with the same edge joined. The ranges must cover every value once.
     pub(crate) fn pieces(&mut self) -> &[Piece<E>] {
-        self.ranges.sort_unstable_by_key(|range| range.low);
+        self.ranges.sort_unstable_by_key(|range| range.0);
         self.exceptions
-            .sort_unstable_by_key(|exception| (exception.0, exception.1));
-        self.exceptions.dedup_by_key(|exception| exception.0);
+            .sort_unstable_by_key(|(value, before, _)| u64::from(*value) << 32 | u64::from(*before));
         let mut exceptions = self.exceptions.iter().peekable();
-        for range in &self.ranges {
-            let mut from = Some(range.low);
-            while let Some(&(value, _, edge)) = exceptions.next_if(|exception| exception.0 <= range.high) {
-                if let (Some(low), Some(before)) = (from, value.checked_sub(1))
-                    && low < value
-                {
-                    extend(
-                        &mut self.pieces,
-                        Piece {
-                            low,
-                            high: before,
-                            edge: range.edge,
-                        },
-                    );
+        for &(low, high, edge) in &self.ranges {
+            let mut from = u64::from(low);
+            while let Some(&(value, _, own)) = exceptions.next_if(|exception| exception.0 <= high) {
+                let value = u64::from(value);
+                // A value that comes again was decided the first time.
+                if value >= from {
+                    extend(&mut self.pieces, from, value, edge);
+                    from = value.saturating_add(1);
+                    extend(&mut self.pieces, value, from, own);
                 }
-                extend(
-                    &mut self.pieces,
-                    Piece {
-                        low: value,
-                        high: value,
-                        edge,
-                    },
-                );
-                from = value.checked_add(1);
             }
-            if let Some(low) = from.filter(|low| *low <= range.high) {
-                extend(
-                    &mut self.pieces,
-                    Piece {
-                        low,
-                        high: range.high,
-                        edge: range.edge,
-                    },
-                );
-            }
+            extend(&mut self.pieces, from, u64::from(high).saturating_add(1), edge);
         }
         &self.pieces
     }
 }
 
+/// One more piece, which may be empty.
 #[inline]
-fn extend<E: Copy + Eq>(pieces: &mut Vec<Piece<E>>, next: Piece<E>) {
-    match pieces.last_mut() {
-        Some(last) if last.edge == next.edge => last.high = next.high,
-        _ => pieces.push(next),
+fn extend<E: Copy + Eq>(pieces: &mut Vec<Piece<E>>, from: u64, end: u64, edge: E) {
+    if from < end {
+        match pieces.last_mut() {
+            Some(last) if last.edge == edge => last.end = end,
+            _ => pieces.push(Piece { from, end, edge }),
+        }
     }
 }
 
@@ -119,50 +99,58 @@ pub(crate) fn switch<D: Diagram>(
     if pieces.iter().any(|piece| diagram.var(piece.edge) < first_free) {
         return Ok(None);
     }
-    trie(diagram, lane, 0, 0, pieces).map(Some)
+    let mut halves = Halves(Vec::with_capacity(33));
+    for &Piece { mut from, end, edge } in pieces {
+        // Blocks as large as the place they start at and the values that are left allow.
+        while from < end {
+            let level = from.trailing_zeros().min(end.saturating_sub(from).ilog2());
+            let edge = known_prefix(diagram, lane, level, from, edge);
+            halves.put(diagram, lane, level, edge)?;
+            from = from.saturating_add(1 << level);
+        }
+    }
+    Ok(halves.0.first().map(|(_, edge)| *edge))
 }
 
-/// The diagram for the values whose bits before `bit` are those of `prefix`.
-fn trie<D: Diagram>(
-    diagram: &mut D,
-    lane: Lane,
-    bit: u32,
-    prefix: u32,
-    pieces: &[Piece<D::Edge>],
-) -> Result<D::Edge, Undecided> {
-    diagram.step()?;
-    let [first, rest @ ..] = pieces else {
-        return Ok(diagram.zero());
-    };
-    if rest.is_empty() {
-        return Ok(known_prefix(diagram, lane, bit, prefix, first.edge));
+/// Blocks of 2^level values, lower halves that wait for their upper ones: large ones first, no two of one level.
+///
+/// They are put together like the digits of a number that is counted up: the upper half is carried with the lower one.
+#[derive(Debug)]
+struct Halves<E>(Vec<(u32, E)>);
+
+impl<E: Copy + Eq> Halves<E> {
+    /// The next block: the values follow those of the block before.
+    #[inline]
+    fn put<D: Diagram<Edge = E>>(
+        &mut self,
+        diagram: &mut D,
+        lane: Lane,
+        mut level: u32,
+        mut edge: E,
+    ) -> Result<(), Undecided> {
+        diagram.step()?;
+        while let Some((_, low)) = self.0.pop_if(|(waiting, _)| *waiting == level) {
+            // Both halves agree on the bits before this one.
+            edge = diagram.join(lane.var(31_u32.saturating_sub(level)), low, edge)?;
+            level = level.saturating_add(1);
+        }
+        self.0.push((level, edge));
+        Ok(())
     }
-    let middle = prefix | 0x8000_0000 >> (bit & 31);
-    let below = match rest {
-        // Often all but the last piece are small numbers.
-        [.., before, last] if before.low < middle && last.low >= middle => rest.len(),
-        _ => pieces.partition_point(|piece| piece.low < middle),
-    };
-    let (low, mut high) = pieces.split_at(below);
-    // The last piece of the lower half may reach into the upper one.
-    if low.last().is_some_and(|last| last.high >= middle) {
-        high = pieces.get(below.saturating_sub(1)..).unwrap_or(high);
-    }
-    let next = bit.saturating_add(1);
-    let low = trie(diagram, lane, next, prefix, low)?;
-    let high = trie(diagram, lane, next, middle, high)?;
-    diagram.join(lane.var(bit), low, high)
 }
 
-/// The function with the word's bits before `bit` known.
-fn known_prefix<D: Diagram>(diagram: &D, lane: Lane, bit: u32, prefix: u32, mut edge: D::Edge) -> D::Edge {
+/// The function where a word is one of the 2^level values from `from` on.
+#[inline]
+fn known_prefix<D: Diagram>(diagram: &D, lane: Lane, level: u32, from: u64, mut edge: D::Edge) -> D::Edge {
     loop {
         let var = diagram.var(edge);
-        let Some(asked) = var.checked_sub(lane.base).map(u32::from).filter(|asked| *asked < bit) else {
+        let asked = u32::from(var.saturating_sub(lane.base));
+        let place = 31_u32.saturating_sub(asked);
+        if asked > 31 || place < level {
             return edge;
-        };
+        }
         let (low, high) = diagram.split(edge, var);
-        edge = if prefix << (asked & 31) >> 31 == 1 { high } else { low };
+        edge = if from >> place & 1 == 1 { high } else { low };
     }
 }
 
@@ -181,7 +169,7 @@ mod tests {
         let pieces: Vec<_> = partition
             .pieces()
             .iter()
-            .map(|piece| (piece.low, piece.high, piece.edge))
+            .map(|piece| (piece.from, piece.end - 1, piece.edge))
             .collect();
         assert_eq!(
             pieces,
@@ -190,8 +178,8 @@ mod tests {
                 (1, 4, 'a'),
                 (5, 5, 'x'),
                 (6, 10, 'a'),
-                (11, u32::MAX - 1, 'b'),
-                (u32::MAX, u32::MAX, 'e')
+                (11, u64::from(u32::MAX) - 1, 'b'),
+                (u64::from(u32::MAX), u64::from(u32::MAX), 'e')
             ]
         );
     }

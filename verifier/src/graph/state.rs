@@ -8,7 +8,7 @@ use crate::fault::{Fault, planted};
 use crate::live::{A, CELLS, Live, X};
 use crate::table::{Found, Index, mix};
 use crate::test::{Normal, Relation, Test, WordTest, normalise};
-use crate::value::{Exprs, Value, WORDS};
+use crate::value::{Expr, Exprs, Field, Value, WORDS, Word};
 
 /// What the registers and the scratch memory hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,24 @@ impl State {
         x: Value::Const(0),
         cells: 0,
     };
+
+    /// The word that A holds as a whole, when X and the scratch memory hold zeros.
+    #[inline]
+    pub(super) fn only_word(&self) -> Option<Word> {
+        match self {
+            Self {
+                a:
+                    Value::Field(Field {
+                        word,
+                        shift: 0,
+                        mask: u32::MAX,
+                    }),
+                x: Value::Const(0),
+                cells: 0,
+            } => Some(*word),
+            _ => None,
+        }
+    }
 }
 
 type Cells = [Value; 16];
@@ -84,6 +102,13 @@ impl Symbols {
     /// How many expressions and memories there are.
     pub(crate) fn len(&self) -> usize {
         self.exprs.len().saturating_add(self.cells.len())
+    }
+
+    /// Bytes of memory that they take.
+    pub(crate) fn bytes(&self) -> u64 {
+        let cells = self.cells.capacity().saturating_mul(size_of::<Cells>());
+        let exprs = self.exprs.len().saturating_mul(size_of::<Expr>());
+        cells.saturating_add(exprs) as u64
     }
 
     /// Forgets what is not live.

@@ -231,7 +231,8 @@ fn region_node(arena: &mut Arena, node: &Region, known: &[Ref], endian: Endian) 
     select(arena, word, node.mask, &cases, edge(node.otherwise))
 }
 
-fn select(
+/// Selects by ranges of a masked word, given by its place in memory; they ascend and do not touch.
+pub(crate) fn select(
     arena: &mut Arena,
     number: u8,
     mask: u32,

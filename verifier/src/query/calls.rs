@@ -1,14 +1,15 @@
 //! Predicates and verdict sets of the policy crate as sets of calls.
 
-use callproof_policy::{ByteOrder, Compare, Condition, Formula, Outcomes, Part, Region};
+use callproof_policy::{ByteOrder, Condition, Formula, Outcomes, Part, Region};
 use callproof_vm::{Action, Kernel};
 
+use super::regions::of_one_word;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
 use crate::limits::Undecided;
+use crate::proof::select;
 use crate::space::{Set, Space};
 use crate::table::Map;
-use crate::test::{Relation, WordTest};
 use crate::verdicts::Verdicts;
 
 impl Space {
@@ -17,16 +18,13 @@ impl Space {
     /// # Errors
     /// [`Undecided`] at a limit.
     pub fn region(&mut self, region: &Region) -> Result<Set, Undecided> {
+        if let Some((word, mask, ranges)) = of_one_word(region) {
+            let cases: Vec<_> = ranges.iter().map(|(first, last)| (*first, *last, Ref::TRUE)).collect();
+            return select(&mut self.arena, word, mask, &cases, Ref::FALSE).map(Set);
+        }
         match region {
-            Formula::Atom(test) => self.word(&WordTest {
-                word: test.index,
-                relation: match test.compare {
-                    Compare::Eq => Relation::Equal,
-                    Compare::Gt => Relation::Above,
-                },
-                mask: test.mask,
-                value: test.value,
-            }),
+            // Tests are of one word.
+            Formula::Atom(_) => Ok(Set::EMPTY),
             Formula::Not(inner) => {
                 let inner = self.region(inner)?;
                 self.not(inner)
@@ -97,10 +95,11 @@ impl Space {
 
     fn sliced_outcomes(&mut self, function: &Function, outcomes: &Outcomes, kernel: Kernel) -> Result<Set, Undecided> {
         let mut any = Set::EMPTY;
+        let steps = outcomes.steps();
         for action in Action::ALL.into_iter().chain([Action::Unknown]) {
             // A value that names no action is in the set or not whatever it is.
             let base = action.value().unwrap_or(0x0001_0000);
-            let patterns = data_blocks(&|data| outcomes.contains_value(base | data, kernel));
+            let patterns = data_blocks(&|data| outcomes.contains_value(base | data, kernel), &steps);
             if patterns.is_empty() {
                 continue;
             }
@@ -142,22 +141,28 @@ impl Space {
     }
 }
 
-/// The 16-bit numbers that pass, as patterns of a value's low half; each pattern is an aligned block.
-fn data_blocks(passes: &impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
-    const MOST: u32 = 0xffff;
+/// The 16-bit numbers that pass, as patterns of a value's low half; each pattern is an aligned block. The answer changes
+/// at `steps` alone, which ascend from 0.
+fn data_blocks(passes: &impl Fn(u32) -> bool, steps: &[u16]) -> Vec<(u32, u32)> {
+    const END: u32 = 0x1_0000;
     let mut blocks = Vec::new();
     let mut from = 0_u32;
-    while from <= MOST {
-        if !passes(from) {
-            from = from.saturating_add(1);
+    let ends = steps.iter().skip(1).map(|next| u32::from(*next)).chain([END]);
+    for (first, end) in steps.iter().zip(ends) {
+        if !passes(u32::from(*first)) {
+            from = end;
             continue;
         }
-        let mut size = 1_u32;
-        while size <= MOST && from & size == 0 && (from..from.saturating_add(size * 2)).all(passes) {
-            size *= 2;
+        let joins = steps.iter().map(|step| u32::from(*step)).filter(|step| *step >= end);
+        let gap = joins.into_iter().find(|step| !passes(*step)).unwrap_or(END);
+        while from < end {
+            let mut size = 1_u32;
+            while size < END && from & size == 0 && from.saturating_add(size * 2) <= gap {
+                size *= 2;
+            }
+            blocks.push((0xffff & !(size - 1), from));
+            from = from.saturating_add(size);
         }
-        blocks.push((MOST & !(size - 1), from));
-        from = from.saturating_add(size);
     }
     blocks
 }
@@ -168,13 +173,15 @@ mod tests {
 
     #[test]
     fn blocks_cover_what_passes() {
-        assert_eq!(data_blocks(&|_| true), [(0, 0)]);
-        assert_eq!(data_blocks(&|_| false), []);
-        assert_eq!(data_blocks(&|data| data == 7), [(0xffff, 7)]);
-        let from_4095 = data_blocks(&|data| data >= 4095);
+        assert_eq!(data_blocks(&|_| true, &[0]), [(0, 0)]);
+        assert_eq!(data_blocks(&|_| true, &[0, 3, 900]), [(0, 0)]);
+        assert_eq!(data_blocks(&|_| false, &[0, 5]), []);
+        assert_eq!(data_blocks(&|data| data == 7, &[0, 7, 8]), [(0xffff, 7)]);
+        let few = |data| data >= 4095 || (3..=900).contains(&data);
+        let blocks = data_blocks(&few, &[0, 3, 901, 4095, 4096]);
         for data in 0..=0xffff_u32 {
-            let covered = from_4095.iter().any(|(mask, value)| data & mask == *value);
-            assert_eq!(covered, data >= 4095, "{data}");
+            let covered = blocks.iter().filter(|(mask, value)| data & mask == *value).count();
+            assert_eq!(covered, usize::from(few(data)), "{data}");
         }
     }
 }

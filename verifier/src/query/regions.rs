@@ -12,7 +12,7 @@ pub(super) const NEVER: u32 = 0;
 pub(super) const ALWAYS: u32 = 1;
 
 /// Inclusive ranges of words, ascending, not touching.
-type Ranges = Vec<(u32, u32)>;
+pub(super) type Ranges = Vec<(u32, u32)>;
 
 /// Nodes of regions, numbered from 2 in the order in which they are made; equal nodes are one.
 #[derive(Debug)]
@@ -88,8 +88,8 @@ impl Regions {
     }
 }
 
-/// A formula about one masked word, as the ranges of its values.
-fn of_one_word(formula: &Region) -> Option<(u8, u32, Ranges)> {
+/// A formula about one masked word, given by its place in memory, as the ranges of its values.
+pub(super) fn of_one_word(formula: &Region) -> Option<(u8, u32, Ranges)> {
     match formula {
         Formula::Atom(test) => {
             let WordTest { index, mask, value, .. } = *test;

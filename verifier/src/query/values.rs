@@ -13,8 +13,9 @@ pub(super) fn same(a: u32, b: u32, kernel: Kernel) -> bool {
     action == Action::of(b, kernel) && ((a ^ b) & 0xffff == 0 || !has_data(action))
 }
 
-/// The values that pass, as ranges that do not touch. Of values whose data nobody learns only the action counts.
-pub(super) fn ranges(passes: &dyn Fn(u32) -> bool, kernel: Kernel) -> Vec<(u32, u32)> {
+/// The values that pass, as ranges that do not touch. Of values whose data nobody learns only the action counts; of the
+/// others the answer changes at `steps` of the data alone, which ascend from 0.
+pub(super) fn ranges(passes: &dyn Fn(u32) -> bool, steps: &[u16], kernel: Kernel) -> Vec<(u32, u32)> {
     const DATA: u32 = 0xffff;
     let mut found: Vec<(u32, u32)> = Vec::new();
     let mut add = |first: u32, last: u32| match found.last_mut() {
@@ -24,8 +25,16 @@ pub(super) fn ranges(passes: &dyn Fn(u32) -> bool, kernel: Kernel) -> Vec<(u32, 
     for top in 0..=DATA {
         let base = top << 16;
         if has_data(Action::of(base, kernel)) {
-            let data = (base..=base | DATA).filter(|value| passes(*value));
-            data.for_each(|value| add(value, value));
+            let ends = steps
+                .iter()
+                .skip(1)
+                .map(|next| u32::from(*next).saturating_sub(1))
+                .chain([DATA]);
+            for (first, last) in steps.iter().zip(ends) {
+                if passes(base | u32::from(*first)) {
+                    add(base | u32::from(*first), base | last);
+                }
+            }
         } else if passes(base) {
             add(base, base | DATA);
         }
@@ -39,11 +48,15 @@ mod tests {
 
     #[test]
     fn ranges_hold_what_passes() {
-        let permits = ranges(&|value| Action::of(value, Kernel::LATEST).permits(), Kernel::LATEST);
+        let permits = ranges(
+            &|value| Action::of(value, Kernel::LATEST).permits(),
+            &[0],
+            Kernel::LATEST,
+        );
         assert_eq!(permits, [(0x7ffc_0000, 0x7ffc_ffff), (0x7fff_0000, 0x7fff_ffff)]);
-        let one = ranges(&|value| value == 0x0005_0001, Kernel::LATEST);
+        let one = ranges(&|value| value == 0x0005_0001, &[0, 1, 2], Kernel::LATEST);
         assert_eq!(one, [(0x0005_0001, 0x0005_0001)]);
-        assert_eq!(ranges(&|_| true, Kernel::LATEST), [(0, u32::MAX)]);
+        assert_eq!(ranges(&|_| true, &[0, 7], Kernel::LATEST), [(0, u32::MAX)]);
     }
 
     #[test]

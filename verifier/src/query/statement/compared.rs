@@ -91,6 +91,7 @@ fn related(comparison: Comparison, left: &[Filter<'_>], right: &[Filter<'_>], ke
         Comparison::Refines => vec![Relation::Refines],
         Comparison::Within => vec![Relation::Implies(ranges(
             &|value| Action::of(value, kernel).permits(),
+            &[0],
             kernel,
         ))],
         Comparison::Equals => {
@@ -142,7 +143,7 @@ fn against(
     answers.dedup();
     let mut parts: Vec<(ValueSet, Vec<u32>)> = Vec::new();
     for answer in answers {
-        let set = ranges(&|value| stands(value, answer), kernel);
+        let set = ranges(&|value| stands(value, answer), &around(answer), kernel);
         match parts.iter_mut().find(|(known, _)| *known == set) {
             Some((_, answers)) => answers.push(answer),
             None => parts.push((set, vec![answer])),
@@ -159,6 +160,15 @@ fn against(
         part(within, vec![view(0)], Relation::Within(set))
     });
     stated.collect()
+}
+
+/// Where the data of a value begins and ends, among all data.
+fn around(value: u32) -> Vec<u16> {
+    let data = u16::try_from(value & 0xffff).unwrap_or(0);
+    let mut steps = vec![0, data, data.saturating_add(1)];
+    steps.sort_unstable();
+    steps.dedup();
+    steps
 }
 
 /// The calls that get one of these answers.

@@ -123,7 +123,8 @@ pub(super) fn verdict<'f>(
     let mut regions = Regions::new(session.machine().endian);
     let mut parts = Vec::new();
     for (outcomes, of_meaning) in meanings {
-        let set = ranges(&|value| outcomes.contains_value(value, kernel) == wanted, kernel);
+        let passes = |value| outcomes.contains_value(value, kernel) == wanted;
+        let set = ranges(&passes, &outcomes.steps(), kernel);
         let within = regions.add(&Region::any(of_meaning));
         parts.extend(part(within, vec![view(0)], Relation::Within(set)));
     }
@@ -160,7 +161,7 @@ fn hazards(session: &Session<'_>, hazard: Hazard) -> Vec<Event> {
 /// its counterpart.
 fn abi_order<'f>(session: &Session<'f>, lefts: Vec<Abi>, rights: &[Abi]) -> Result<Stated<'f>, Stop> {
     let kernel = session.kernel();
-    let permits = ranges(&|value| Action::of(value, kernel).permits(), kernel);
+    let permits = ranges(&|value| Action::of(value, kernel).permits(), &[0], kernel);
     let mut regions = Regions::new(session.machine().endian);
     let mut parts = Vec::new();
     for a in lefts {
