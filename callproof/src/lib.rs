@@ -37,6 +37,6 @@ pub use compile::compile;
 pub use error::{Error, ErrorKind};
 pub use filter::Filter;
 pub use options::Options;
-pub use programs::{Programs, compile_file};
+pub use programs::{Programs, compile_file, policies};
 
 pub use callproof_vm::{Insn, Kernel};

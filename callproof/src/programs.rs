@@ -38,6 +38,14 @@ pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Programs>, 
     Ok(Some(programs))
 }
 
+/// The policies of a file, one for each filter that results, oldest first; `None` when the file is no policy.
+///
+/// # Errors
+/// When the file cannot be read or has no meaning.
+pub fn policies(path: &Path, options: &Options) -> Result<Option<Vec<GroundPolicy>>, Error> {
+    reading(options).found_policies(path, &read(path)?).transpose()
+}
+
 impl Programs {
     fn add(&mut self, name: &str, programs: Vec<Vec<Insn>>) {
         let several = programs.len() > 1;
