@@ -67,6 +67,7 @@ impl Filter {
             programs: Programs {
                 names: vec![name.into()],
                 programs: vec![program.into()],
+                notes: Vec::new(),
             },
             header: Header::default(),
             options: Options::default(),

@@ -17,6 +17,8 @@ pub struct Programs {
     pub names: Vec<String>,
     /// The programs
     pub programs: Vec<Vec<Insn>>,
+    /// Where a policy that they were made of is not what its text seems to say
+    pub notes: Vec<String>,
 }
 
 /// The filters of a policy file, each proved to be its policy; `None` when the file is no policy.
@@ -29,12 +31,14 @@ pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Programs>, 
     let Some(policies) = reading.found_policies(path, &bytes) else {
         return Ok(None);
     };
+    let policies = policies?;
     let mut programs = Programs::default();
     let name = path.display().to_string();
     programs.add(
         &name,
-        compiled(&policies?, &reading, options).map_err(|error| error.at(&name))?,
+        compiled(&policies.list, &reading, options).map_err(|error| error.at(&name))?,
     );
+    programs.notes = policies.notes;
     Ok(Some(programs))
 }
 
@@ -43,7 +47,8 @@ pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Programs>, 
 /// # Errors
 /// When the file cannot be read or has no meaning.
 pub fn policies(path: &Path, options: &Options) -> Result<Option<Vec<GroundPolicy>>, Error> {
-    reading(options).found_policies(path, &read(path)?).transpose()
+    let found = reading(options).found_policies(path, &read(path)?).transpose()?;
+    Ok(found.map(|policies| policies.list))
 }
 
 impl Programs {
@@ -84,8 +89,9 @@ pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Re
     let mut programs = Programs::default();
     programs.add(
         &name,
-        compiled(&policies, reading, options).map_err(|error| error.at(&name))?,
+        compiled(&policies.list, reading, options).map_err(|error| error.at(&name))?,
     );
+    programs.notes = policies.notes;
     Ok(programs)
 }
 
@@ -100,7 +106,10 @@ pub(crate) fn loaded(
         let name = path.display().to_string();
         let programs = match reading.load(&path)? {
             Source::Programs(programs) => programs,
-            Source::Policies(policies) => compiled(&policies, reading, options).map_err(|error| error.at(&name))?,
+            Source::Policies(policies) => {
+                all.notes.extend(policies.notes);
+                compiled(&policies.list, reading, options).map_err(|error| error.at(&name))?
+            }
         };
         all.add(&name, programs);
     }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use callproof_abi::Abi;
-use callproof_formats::policy::{PolicyOptions, Runtime, detect_policy, read_policy};
+use callproof_formats::policy::{Note, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{MAX_BYTES, ReadOptions};
 use callproof_policy::{Env, GroundPolicy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
@@ -18,8 +18,17 @@ use crate::error::{Error, ErrorKind};
 pub(crate) enum Source {
     /// Programs, oldest first
     Programs(Vec<Vec<Insn>>),
-    /// Policies, one for each filter of a chain, oldest first
-    Policies(Vec<GroundPolicy>),
+    /// Policies
+    Policies(Policies),
+}
+
+/// The policies of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies {
+    /// One for each filter of a chain, oldest first
+    pub(crate) list: Vec<GroundPolicy>,
+    /// Where they are not what the text seems to say
+    pub(crate) notes: Vec<String>,
 }
 
 /// How files are read.
@@ -50,7 +59,7 @@ impl Reading {
 
     /// The policies of a file; `None` when it is no policy. What can be read as a filter is one, unless its name ends
     /// in `.policy`.
-    pub(crate) fn found_policies(&self, path: &Path, bytes: &[u8]) -> Option<Result<Vec<GroundPolicy>, Error>> {
+    pub(crate) fn found_policies(&self, path: &Path, bytes: &[u8]) -> Option<Result<Policies, Error>> {
         let name = path.display().to_string();
         let is_named = path.extension().is_some_and(|ending| ending == "policy");
         let looks_like_one = || core::str::from_utf8(bytes).is_ok_and(|text| detect_policy(&name, text).is_ok());
@@ -80,7 +89,7 @@ impl Reading {
     }
 
     /// Reads a policy.
-    pub(crate) fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Vec<GroundPolicy>, Error> {
+    pub(crate) fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Policies, Error> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             // Some formats take an empty text for a policy that permits nothing; nobody means that.
             return Err(Error::input("the file is empty")
@@ -109,7 +118,14 @@ impl Reading {
                 .ground(&self.env)
                 .map_err(|problems| Error::text(name, &text, &problems))
         });
-        ground.collect()
+        let note = |note: &Note| {
+            let line = Error::line(&text, note.span.start);
+            format!("{name}:{line}: {}", note.message)
+        };
+        Ok(Policies {
+            list: ground.collect::<Result<_, _>>()?,
+            notes: read.notes.iter().map(note).collect(),
+        })
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Report {
     pub filters: Vec<String>,
     /// The emulated release
     pub kernel: String,
+    /// Where a policy that is tested is not what its text seems to say
+    pub notes: Vec<String>,
     /// The cases, in the order of the file
     pub cases: Vec<CaseResult>,
 }

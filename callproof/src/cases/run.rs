@@ -129,6 +129,7 @@ pub fn run(
         file: name.to_owned(),
         filters: subject.names.clone(),
         kernel: options.machine(&reading.abis, file.header.kernel).kernel.to_string(),
+        notes: subject.notes.clone(),
         cases: Vec::new(),
     };
     run_while((name, text), file, folder, subject, options, &mut |_, result| {
@@ -257,7 +258,7 @@ impl Others {
                     let names = vec![path.clone(); programs.len()];
                     chains.push((path.as_str(), admit(programs, &names, machine)?));
                 }
-                Source::Policies(list) => policies.push((path.as_str(), list.as_slice())),
+                Source::Policies(list) => policies.push((path.as_str(), list.list.as_slice())),
             }
         }
         Ok(Admitted { chains, policies })

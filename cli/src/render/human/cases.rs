@@ -21,6 +21,9 @@ pub(super) fn text(tests: &Tests) -> String {
                 format_args!("tests {} on Linux {}", harmless(&filters), file.kernel)
             )
         );
+        for note in &file.notes {
+            let _ = writeln!(text, "  {} {}", paint(OPEN, "note:"), harmless(note));
+        }
         for case in &file.cases {
             write_case(&mut text, case);
         }
