@@ -149,6 +149,21 @@ impl Failure {
     }
 }
 
+impl From<callproof::Error> for Failure {
+    fn from(error: callproof::Error) -> Self {
+        let exit = match error.kind {
+            callproof::ErrorKind::Input => Exit::Usage,
+            callproof::ErrorKind::Refused => Exit::Finding,
+            callproof::ErrorKind::Undecided => Exit::Undecided,
+            callproof::ErrorKind::Bug => Exit::Bug,
+        };
+        let mut failure = Self::new(exit, error.message);
+        failure.0.place = error.place.as_deref().map(harmless);
+        failure.0.help = error.help.as_deref().map(harmless);
+        failure
+    }
+}
+
 /// What the system said, without the error number that Rust adds.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();

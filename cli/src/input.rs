@@ -35,6 +35,11 @@ impl Input {
         Self { format, settings }
     }
 
+    /// Whether a format was given, so that none is detected.
+    pub(crate) fn is_told(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// The same, with a format that is not detected.
     pub(crate) fn of_format(&self, format: Format) -> Self {
         Self::new(Some(format), self.settings.clone())

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     shift: ShiftByX,
     /// The release to emulate
     pub(crate) kernel: Kernel,
+    /// The same, if somebody said so
+    kernel_given: Option<Kernel>,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
             endian: global.endian.map(Endian::from),
             shift: global.shift.into(),
             kernel: global.kernel.unwrap_or_default(),
+            kernel_given: global.kernel,
         }
     }
 
@@ -62,6 +65,17 @@ impl Settings {
             return AbiList::of([AbiItem::Any]);
         }
         AbiList::of(self.abis.iter().copied().map(AbiItem::Abi))
+    }
+
+    /// The surroundings of tests.
+    pub(crate) fn options(&self) -> callproof::Options {
+        callproof::Options {
+            abis: self.abis.clone(),
+            kernel: self.kernel_given,
+            order: self.byte_order(),
+            shift: self.shift,
+            ..callproof::Options::default()
+        }
     }
 
     /// The machine that runs programs of an ABI.

@@ -18,6 +18,7 @@
 //! | calls that programs made | [`trace`] |
 //! | recorded answers of kernels | [`vectors`] |
 //! | policies, in the formats of others | [`policy`] |
+//! | expectations, one a line | [`cases`] |
 //!
 //! Reading never says that the kernel would take a program: that is for `callproof_vm::Filter::load`. Every format
 //! carries every program, also one that no kernel accepts, so that nothing is lost on the way through any of them.
@@ -30,6 +31,7 @@ mod asm;
 pub mod batch;
 mod c;
 pub mod call;
+pub mod cases;
 mod decimal;
 mod detect;
 pub mod disasm;

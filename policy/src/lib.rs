@@ -22,11 +22,14 @@
 //! | lower | 64-bit fields | [`Region`]: tests on the 32-bit words that filters load |
 //!
 //! [`Condition::holds_for`](Formula::holds_for) is the exact meaning; lowering keeps it. Everything prints, and what is
-//! printed reads back as the same value. A [`Policy`] is ordered rules over the same predicates.
+//! printed reads back as the same value. A [`Policy`] is ordered rules over the same predicates, and [`compile`] makes a
+//! filter of one.
 //!
 //! The language is described for its users in `docs/PROPERTIES.md`.
 #![forbid(unsafe_code)]
 
+mod builtin;
+mod compile;
 mod condition;
 mod formula;
 mod ground;
@@ -43,11 +46,13 @@ mod span;
 mod verdict_set;
 mod view;
 
+pub use builtin::BUILT_IN_SETS;
+pub use compile::{CompileError, CompileOptions, compile};
 pub use condition::{Compare, Condition, Field, Test};
 pub use formula::Formula;
 pub use ground::{Absent, ByteOrder, Cell, Grounded, Part};
 pub use parse::{
-    VERDICT_LINE_HELP, VerdictLine, parse_abi_list, parse_call_pattern, parse_policy, parse_predicate,
+    VERDICT_LINE_HELP, VerdictLine, parse_abi_list, parse_call_pattern, parse_claim, parse_policy, parse_predicate,
     parse_properties, parse_verdict_line, parse_verdict_set,
 };
 pub use predicate::{AbiItem, AbiList, CallPattern, Predicate, Selector};

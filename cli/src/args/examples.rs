@@ -52,7 +52,10 @@ pub(super) const CONVERT: &str = "\
 Examples:
   callproof convert filter.bpf --to c
   callproof convert filter.bpf --to hex -o filter.hex
-  callproof convert --input-format raw --endian big s390x.bpf --to asm";
+  callproof convert --arch x86_64,i386 daemon.policy --to raw -o daemon.bpf
+  callproof convert --input-format raw --endian big s390x.bpf --to asm
+
+A policy is compiled for the ABIs of --arch; the filter is written only when it is proved to be the policy.";
 
 /// `callproof dump --help`
 pub(super) const DUMP: &str = "\
@@ -114,11 +117,24 @@ Examples:
   callproof prove --arch x86_64 filter.bpf daemon.props
   callproof prove old.bpf,new.bpf 'x32 <= x86_64'
   callproof prove --proof-out deny.proof filter.bpf 'deny ptrace on x86_64'
+  callproof prove --arch x86_64 filter.bpf --policy daemon.policy
   callproof prove --live filter.bpf 'deny socket(!AF_UNIX)'
   callproof prove --engine sat --limit time=60s filter.bpf 'no dead code'
 
 Claims without `on` speak of the ABIs of --arch, or else of every possible input. docs/PROPERTIES.md is the language.
 Exits with 0 when every claim holds, 1 when one fails, 3 when one is undecided.";
+
+/// `callproof test --help`
+pub(super) const TEST: &str = "\
+Examples:
+  callproof test web-server.calls
+  callproof test tests/*.calls --format junit=report.xml --format github
+  callproof test web-server.calls --filter new.bpf
+  callproof test web-server.calls --bless
+  callproof test web-server.calls --mutants
+
+docs/CASES.md describes case files. Exits with 0 when every case passes or fails as expected, 1 when one fails or (with
+--mutants) a change goes unnoticed, 3 when one is undecided, 2 when nothing could be tested.";
 
 /// `callproof equiv --help`, `callproof diff --help`
 pub(super) const COMPARE: &str = "\

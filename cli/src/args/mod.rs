@@ -12,7 +12,7 @@ use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
-pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset};
+pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Decide claims over every possible call, and show a call when one is false
     Prove(Prove),
+    /// Run case files: expectations about a filter, one a line, each proved
+    Test(Test),
     /// Do two filters give every call the same verdict?
     Equiv(Pair),
     /// Is a filter never more permissive than another?

@@ -14,14 +14,48 @@ pub(crate) struct Prove {
     #[arg(value_name = "FILTER")]
     pub(crate) filter: String,
     /// Claims: a file of properties, or the text of some, such as `deny ptrace`
-    #[arg(value_name = "PROPERTY", required = true)]
+    #[arg(value_name = "PROPERTY", required_unless_present = "policy")]
     pub(crate) properties: Vec<String>,
+    /// File with the policy that the filter must be, for every call: short for `self equals "FILE"`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<String>,
     /// File to write the proof of a single claim to
     #[arg(long, value_name = "FILE")]
     pub(crate) proof_out: Option<PathBuf>,
     /// Ask the running kernel about every call that is shown, too
     #[arg(long)]
     pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) effort: Effort,
+}
+
+impl Prove {
+    /// The claims, that about the policy among them.
+    pub(crate) fn with_policy(mut self) -> Self {
+        if let Some(policy) = self.policy.take() {
+            let path = policy.replace('\\', "\\\\").replace('"', "\\\"");
+            self.properties.push(format!("self equals \"{path}\""));
+        }
+        self
+    }
+}
+
+/// `test`
+#[derive(Args, Debug)]
+#[command(after_help = examples::TEST)]
+pub(crate) struct Test {
+    /// Case files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Filter to test instead of the one that the files name; several are one chain, oldest first
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Vec<String>,
+    /// Change each test and each return of the filter in turn, and tell which changes no case notices
+    #[arg(long, conflicts_with = "bless")]
+    pub(crate) mutants: bool,
+    /// Write snapshots that differ anew
+    #[arg(long)]
+    pub(crate) bless: bool,
     #[command(flatten)]
     pub(crate) effort: Effort,
 }

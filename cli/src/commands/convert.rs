@@ -7,19 +7,43 @@ use callproof_vm::Insn;
 
 use super::written::{Product, Target, Written};
 use crate::args::{Asm, Convert};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::input::Input;
 use crate::settings::Settings;
 
 /// Converts a filter. It need not be one that the kernel would install.
 pub(crate) fn run(convert: Convert, input: &Input, settings: &Settings) -> Result<Written> {
-    let loaded = input.single(&convert.filter)?;
-    let product = written_as(&loaded.name, &loaded.program, convert.to, convert.annotate, settings);
+    let (name, program) = match compiled(&convert.filter, input, settings)? {
+        Some(found) => found,
+        None => {
+            let loaded = input.single(&convert.filter)?;
+            (loaded.name, loaded.program)
+        }
+    };
+    let product = written_as(&name, &program, convert.to, convert.annotate, settings);
     Ok(Written {
         command: "convert",
         target: Target::file(convert.output),
         products: vec![product],
     })
+}
+
+/// The filter of a policy, proved to be it; `None` for what is no file with a policy.
+fn compiled(typed: &str, input: &Input, settings: &Settings) -> Result<Option<(String, Vec<Insn>)>> {
+    let path = Path::new(typed);
+    if input.is_told() || !path.is_file() {
+        return Ok(None);
+    }
+    let Some(found) = callproof::compile_file(path, &settings.options())? else {
+        return Ok(None);
+    };
+    let count = found.programs.len();
+    let mut named = found.names.into_iter().zip(found.programs);
+    match named.next() {
+        Some(one) if count == 1 => Ok(Some(one)),
+        _ => Err(Failure::usage(format_args!("`{typed}` comes to {count} filters"))
+            .with_help("one filter is written at a time; split the policy")),
+    }
 }
 
 /// Assembles text, whatever it looks like.

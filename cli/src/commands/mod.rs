@@ -2,6 +2,7 @@
 
 mod batch;
 mod campaign;
+pub(crate) mod cases;
 pub(crate) mod check;
 mod convert;
 pub(crate) mod decide;
@@ -41,6 +42,7 @@ pub(crate) enum Answer {
     Diff(diff::Diff),
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
+    Tests(cases::Tests),
     Differences(Box<verify::differences::Differences>),
     Explain(verify::explain::Explain),
     Cost(verify::cost::Cost),
@@ -58,7 +60,8 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Demo(demo) => Answer::Demo(Box::new(demo::run(demo.filter.as_deref(), input, settings)?)),
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
         Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
-        Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove, input, settings)?),
+        Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove.with_policy(), input, settings)?),
+        Command::Test(test) => Answer::Tests(cases::run(&test, settings)?),
         Command::Equiv(pair) => Answer::Claims(verify::compare::equiv(&pair, input, settings)?),
         Command::Subset(subset) => Answer::Claims(verify::compare::subset(&subset, input, settings)?),
         Command::Diff(pair) => Answer::Differences(Box::new(verify::differences::run(&pair, input, settings)?)),
@@ -121,6 +124,7 @@ impl Answer {
             Self::Diff(_) => "kernel diff",
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
+            Self::Tests(_) => "test",
             Self::Differences(_) => "diff",
             Self::Explain(_) => "explain",
             Self::Cost(_) => "cost",
@@ -138,6 +142,7 @@ impl Answer {
             Self::Diff(diff) => diff.exit(),
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
+            Self::Tests(tests) => tests.exit(),
             Self::Differences(differences) => differences.exit(),
             Self::Explain(explain) => explain.exit(),
             Self::Cost(cost) => cost.exit(),
@@ -155,6 +160,7 @@ impl Answer {
             Self::Diff(diff) => Some(diff.report()),
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
+            Self::Tests(tests) => Some(tests.report()),
             Self::Differences(differences) => Some(differences.report()),
             Self::CheckProof(checked) => Some(checked.report()),
             Self::Disasm(_) | Self::Written(_) | Self::Explain(_) | Self::Cost(_) | Self::Streamed => None,

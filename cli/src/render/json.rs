@@ -22,6 +22,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Diff(inner) => document(answer, inner),
         Answer::Demo(inner) => document(answer, inner),
         Answer::Claims(inner) => document(answer, inner),
+        Answer::Tests(inner) => document(answer, inner),
         Answer::Differences(inner) => document(answer, inner),
         Answer::Explain(inner) => document(answer, inner),
         Answer::Cost(inner) => document(answer, inner),

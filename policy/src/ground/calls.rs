@@ -77,12 +77,21 @@ impl Grounder<'_> {
             return Condition::FALSE;
         }
         let members = self.set(name, span);
+        let told = self.absent.len();
         let mut parts = Vec::new();
         for member in members {
             let pattern = self.member(member);
             parts.extend(pattern.map(|pattern| self.pattern(&pattern, sets, depth + 1)));
         }
-        Condition::any(parts)
+        let calls = Condition::any(parts);
+        if self.is_built_in(name) {
+            // No ABI has all calls of a built-in set; only one that has none is worth a word.
+            self.absent.truncate(told);
+            if calls.is_false() {
+                self.is_absent(format!("@{name}"), span);
+            }
+        }
+        calls
     }
 
     /// A member of a set as calls.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use callproof_abi::Abi;
 use callproof_vm::{Endian, SeccompData};
 
+use crate::builtin;
 use crate::condition::{Condition, Field, Test};
 use crate::formula::Formula;
 use crate::names::did_you_mean;
@@ -210,15 +211,24 @@ impl<'e> Grounder<'e> {
         self.steps <= MOST && self.problems.len() < TOLD
     }
 
-    /// The members of a set, or a problem.
+    /// The members of a set, or a problem. A set of the file hides a built-in one of the same name.
     fn set(&mut self, name: &str, span: Span) -> &'e [Member] {
         let env = self.env;
-        env.sets.get(name).unwrap_or_else(|| {
-            let near = did_you_mean(name, env.sets.names());
-            let help = format!("define it: `set {name} = {{ ... }}`");
+        let found = env.sets.get(name).or_else(|| builtin::members(name));
+        found.unwrap_or_else(|| {
+            let near = did_you_mean(name, env.sets.names().chain(builtin::names()));
+            let help = match builtin::misuse(name) {
+                Some(help) => help.to_owned(),
+                None => format!("define it: `set {name} = {{ ... }}`"),
+            };
             self.problem(Problem::new(format!("no set is called `{name}`{near}"), span).help(help));
             &[]
         })
+    }
+
+    /// Whether a set is one of ours, which have what some ABIs lack.
+    fn is_built_in(&self, name: &str) -> bool {
+        self.env.sets.get(name).is_none() && builtin::members(name).is_some()
     }
 
     fn abi(&self) -> Option<Abi> {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::predicate::{AbiList, CallPattern, Predicate};
 use crate::problem::{Problem, Problems};
-use crate::property::PropertyFile;
+use crate::property::{Claim, PropertyFile};
 use crate::rules::Policy;
 use crate::span::Span;
 use crate::verdict_set::VerdictSet;
@@ -96,6 +96,14 @@ pub struct VerdictLine {
 /// What is wrong with the line.
 pub fn parse_verdict_line(text: &str, offset: usize) -> Result<VerdictLine, Vec<Problem>> {
     read(text, offset, |parser| parser.only(Parser::verdict_line))
+}
+
+/// Reads one claim, such as `x32 <= x86_64`; a comment after it is skipped. `offset` is as in [`parse_verdict_line`].
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn parse_claim(text: &str, offset: usize) -> Result<Claim, Vec<Problem>> {
+    read(text, offset, |parser| parser.only(Parser::claim))
 }
 
 /// Runs a reader over a text that is all there is, and gathers what is wrong with it.

@@ -132,7 +132,7 @@ impl Parser {
         Ok(Item::Use { path, name })
     }
 
-    fn claim(&mut self) -> Parsed<Claim> {
+    pub(super) fn claim(&mut self) -> Parsed<Claim> {
         if self.at_comparison() {
             return self.comparison();
         }

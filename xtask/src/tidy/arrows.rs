@@ -17,10 +17,21 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["callproof-vm", "callproof-abi", "callproof-policy"],
     ),
     ("callproof-testgen", &["callproof-vm", "callproof-abi"]),
+    (
+        "callproof",
+        &[
+            "callproof-vm",
+            "callproof-abi",
+            "callproof-policy",
+            "callproof-verifier",
+            "callproof-formats",
+        ],
+    ),
     ("callproof-kernel-diff", &["callproof-vm", "callproof-abi"]),
     (
         "callproof-cli",
         &[
+            "callproof",
             "callproof-vm",
             "callproof-abi",
             "callproof-policy",

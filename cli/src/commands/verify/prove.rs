@@ -4,7 +4,7 @@ use std::path::Path;
 
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
-    Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_policy, parse_properties,
+    Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_properties,
 };
 use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side};
 use callproof_vm::{Chain, Filter};
@@ -223,21 +223,23 @@ fn files(operand: &Operand, wanted: &mut Vec<(String, String)>) {
     }
 }
 
-/// A policy in its own language when the name ends so, else filters.
+/// A policy of any format, else filters.
 fn side(path: &Path, input: &Input, settings: &Settings) -> Result<OtherSide<Vec<Loaded>>> {
     let name = path.display().to_string();
-    if path.extension().is_none_or(|ending| ending != "policy") {
-        return input.chain(&[name]).map(OtherSide::Chain);
-    }
-    let text = Text {
-        text: String::from_utf8_lossy(&read_file(path)?).into_owned(),
-        is_file: true,
-        name,
+    let found = if path.is_file() && !input.is_told() {
+        callproof::policies(path, &settings.options())?
+    } else {
+        None
     };
-    let policy = parse_policy(&text.name, &text.text).map_err(|problems| text.refuse(&problems.problems))?;
-    let env = Env::new(settings.in_force());
-    let ground = policy.ground(&env).map_err(|problems| text.refuse(&problems))?;
-    Ok(OtherSide::Policy(ground))
+    match found.as_deref() {
+        None => input.chain(&[name]).map(OtherSide::Chain),
+        Some([policy]) => Ok(OtherSide::Policy(policy.clone())),
+        Some(many) => Err(Failure::usage(format_args!(
+            "`{name}` comes to {} filters, and one is compared with",
+            many.len()
+        ))
+        .with_help("a case file can hold a filter against all of them: `equiv FILE`")),
+    }
 }
 
 /// How claims are asked about.

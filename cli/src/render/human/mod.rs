@@ -1,5 +1,6 @@
 //! For people.
 
+mod cases;
 mod check;
 mod claims;
 mod cost;
@@ -25,6 +26,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Diff(diff) => diff::text(diff),
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
+        Answer::Tests(tests) => cases::text(tests),
         Answer::Differences(differences) => rules::differences(differences),
         Answer::Explain(explain) => rules::explain(explain),
         Answer::Cost(cost) => cost::text(cost),

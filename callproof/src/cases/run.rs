@@ -1,0 +1,306 @@
+//! From a case file to a report.
+
+use std::path::{Path, PathBuf};
+
+use callproof_formats::cases::{Budget, Case, CaseFile, Subject, What, read_cases};
+use callproof_policy::property::Operand;
+use callproof_policy::{Claim, Env, GroundPolicy, Item, Property, PropertyFile, Span};
+use callproof_verifier::{Session, Side};
+use callproof_vm::{Filter, Machine};
+
+use super::judge::{Judge, claims};
+use super::result::{CaseResult, Report};
+use crate::error::Error;
+use crate::options::{Options, abis};
+use crate::programs::{Programs, loaded, of_policy};
+use crate::source::{Reading, Source, admit, read};
+
+/// Runs a case file.
+///
+/// # Errors
+/// When the file, or one that it names, cannot be read or has no meaning, or when the kernel would not install the
+/// filter. What a case comes to is in the report.
+pub fn run_file(path: &Path, options: &Options) -> Result<Report, Error> {
+    run_some(path, options, |_| {})
+}
+
+/// Runs the case of one line of a case file, and nothing else of it.
+///
+/// # Errors
+/// As for [`run_file`].
+pub fn run_line(path: &Path, line: usize, options: &Options) -> Result<Report, Error> {
+    run_some(path, options, |file| {
+        file.header.budget = Budget::default();
+        file.cases.retain(|case| case.line == line);
+    })
+}
+
+fn run_some(path: &Path, options: &Options, choose: impl FnOnce(&mut CaseFile)) -> Result<Report, Error> {
+    let mut prepared = Prepared::read(path, options)?;
+    choose(&mut prepared.file);
+    prepared.run(options)
+}
+
+/// A case file with what it tests.
+pub(super) struct Prepared {
+    name: String,
+    text: String,
+    file: CaseFile,
+    folder: PathBuf,
+    pub(super) subject: Programs,
+}
+
+impl Prepared {
+    fn run(&self, options: &Options) -> Result<Report, Error> {
+        run(
+            (&self.name, &self.text),
+            &self.file,
+            &self.folder,
+            &self.subject,
+            options,
+        )
+    }
+
+    /// Runs the cases one after the other as long as they are wanted, against other programs.
+    pub(super) fn run_while(
+        &self,
+        subject: &Programs,
+        options: &Options,
+        wanted: &mut dyn FnMut(usize, &CaseResult) -> bool,
+    ) -> Result<(), Error> {
+        let named = (self.name.as_str(), self.text.as_str());
+        run_while(named, &self.file, &self.folder, subject, options, wanted)
+    }
+
+    /// The machine that the programs run on.
+    pub(super) fn machine(&self, options: &Options) -> Machine {
+        let reading = reading(&self.file, options);
+        options.machine(&reading.abis, self.file.header.kernel)
+    }
+
+    pub(super) fn read(path: &Path, options: &Options) -> Result<Self, Error> {
+        let bytes = read(path)?;
+        let name = path.display().to_string();
+        let file = read_cases(&name, &bytes).map_err(|problems| Error::problems(&name, &bytes, &problems))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let reading = reading(&file, options);
+        let subject = if options.filters.is_empty() {
+            match &file.header.subject {
+                Some(Subject::Filters(paths)) => loaded(paths.iter().map(|path| folder.join(path)), &reading, options)?,
+                Some(Subject::Policy(path)) => of_policy(&folder.join(path), &reading, options)?,
+                None => {
+                    let help = "write `filter = \"daemon.bpf\"` or `policy = \"daemon.policy\"` between lines of `---`";
+                    return Err(Error::input("the file does not say what is tested")
+                        .at(&name)
+                        .help(help));
+                }
+            }
+        } else {
+            loaded(options.filters.iter().map(PathBuf::from), &reading, options)?
+        };
+        if file.cases.is_empty() && file.header.budget == Budget::default() {
+            let help = "write one case a line, such as `deny ptrace`; see docs/CASES.md";
+            return Err(Error::input("the file has no cases").at(&name).help(help));
+        }
+        Ok(Self {
+            name,
+            text,
+            file,
+            folder,
+            subject,
+        })
+    }
+}
+
+/// Runs cases against programs; the file is given by its name and text, and its folder is where paths begin.
+///
+/// # Errors
+/// As for [`run_file`].
+pub fn run(
+    (name, text): (&str, &str),
+    file: &CaseFile,
+    folder: &Path,
+    subject: &Programs,
+    options: &Options,
+) -> Result<Report, Error> {
+    let reading = reading(file, options);
+    let mut report = Report {
+        file: name.to_owned(),
+        filters: subject.names.clone(),
+        kernel: options.machine(&reading.abis, file.header.kernel).kernel.to_string(),
+        notes: subject.notes.clone(),
+        cases: Vec::new(),
+    };
+    run_while((name, text), file, folder, subject, options, &mut |_, result| {
+        report.cases.push(result.clone());
+        true
+    })?;
+    Ok(report)
+}
+
+/// Runs the budget and the cases, one after the other, as long as they are wanted.
+fn run_while(
+    (name, text): (&str, &str),
+    file: &CaseFile,
+    folder: &Path,
+    subject: &Programs,
+    options: &Options,
+    wanted: &mut dyn FnMut(usize, &CaseResult) -> bool,
+) -> Result<(), Error> {
+    let reading = reading(file, options);
+    let machine = options.machine(&reading.abis, file.header.kernel);
+    let filters = admit(&subject.programs, &subject.names, machine)?;
+    check((name, text), &file.cases, &reading.env)?;
+    let others = Others::load(&file.cases, folder, &reading)?;
+    let admitted = others.admitted(machine)?;
+    let (sides, operands) = admitted.sides();
+    let session = Session::new(&filters, sides, machine, options.order, &options.limits);
+    let mut judge = Judge {
+        session,
+        filters: &filters,
+        operands: &operands,
+        env: &reading.env,
+        machine,
+        order: options.order,
+        abis: &reading.abis,
+        folder,
+        name,
+        text,
+        bless: options.bless,
+    };
+    let mut index = 0_usize;
+    for result in judge.budget(&file.header.budget, &options.limits)? {
+        if !wanted(index, &result) {
+            return Ok(());
+        }
+        index = index.saturating_add(1);
+    }
+    for case in &file.cases {
+        if !wanted(index, &judge.case(case)?) {
+            return Ok(());
+        }
+        index = index.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn reading(file: &CaseFile, options: &Options) -> Reading {
+    let env = file.header.env(&options.in_force());
+    let abis = abis(&env.abis);
+    let machine = options.machine(&abis, file.header.kernel);
+    Reading {
+        env,
+        abis,
+        endian: machine.endian,
+        kernel: machine.kernel,
+        runtime: file.header.runtime.unwrap_or_default(),
+        select: file.header.select.clone(),
+        caps: file.header.caps.clone(),
+    }
+}
+
+/// Tells everything at once that keeps a case from having a meaning.
+fn check((name, text): (&str, &str), cases: &[Case], env: &Env) -> Result<(), Error> {
+    let property = |claim| {
+        Item::Property(Property {
+            claim,
+            span: Span::default(),
+        })
+    };
+    let items = cases.iter().flat_map(claims).map(property).collect();
+    PropertyFile { items }
+        .check(env)
+        .map_err(|problems| Error::text(name, text, &problems))
+}
+
+/// Files that cases compare with.
+struct Others {
+    loaded: Vec<(String, Source)>,
+}
+
+/// The same, admitted.
+struct Admitted<'o> {
+    chains: Vec<(&'o str, Vec<Filter<'o>>)>,
+    policies: Vec<(&'o str, &'o [GroundPolicy])>,
+}
+
+impl Others {
+    fn load(cases: &[Case], folder: &Path, reading: &Reading) -> Result<Self, Error> {
+        let mut paths: Vec<String> = Vec::new();
+        for case in cases {
+            match &case.what {
+                What::SubsetOf { file, .. } | What::Equiv { file, .. } => paths.push(file.clone()),
+                What::Claim(claim) => {
+                    if let Claim::Relation { left, right, .. } = &**claim {
+                        files(left, &mut paths);
+                        files(right, &mut paths);
+                    }
+                }
+                What::Verdict(_) | What::Replay { .. } | What::Snapshot { .. } => {}
+            }
+        }
+        paths.sort();
+        paths.dedup();
+        let load = |path: String| {
+            let source = reading.load(&folder.join(&path))?;
+            Ok((path, source))
+        };
+        let loaded = paths.into_iter().map(load).collect::<Result<_, Error>>()?;
+        Ok(Self { loaded })
+    }
+
+    fn admitted(&self, machine: Machine) -> Result<Admitted<'_>, Error> {
+        let (mut chains, mut policies) = (Vec::new(), Vec::new());
+        for (path, source) in &self.loaded {
+            match source {
+                Source::Programs(programs) => {
+                    let names = vec![path.clone(); programs.len()];
+                    chains.push((path.as_str(), admit(programs, &names, machine)?));
+                }
+                Source::Policies(list) => policies.push((path.as_str(), list.list.as_slice())),
+            }
+        }
+        Ok(Admitted { chains, policies })
+    }
+}
+
+type Sides<'o> = Vec<(String, Side<'o>)>;
+
+impl Admitted<'_> {
+    /// What a session knows of them, and which operand stands for which path.
+    fn sides(&self) -> (Sides<'_>, Vec<(String, Operand)>) {
+        let (mut sides, mut operands) = (Vec::new(), Vec::new());
+        for (path, filters) in &self.chains {
+            sides.push(((*path).to_owned(), Side::Chain(filters)));
+            operands.push(((*path).to_owned(), Operand::File((*path).to_owned())));
+        }
+        for (path, policies) in &self.policies {
+            let names: Vec<String> = match policies.len() {
+                1 => vec![(*path).to_owned()],
+                many => (1..=many).map(|number| format!("{path}#{number}")).collect(),
+            };
+            for (name, policy) in names.iter().zip(*policies) {
+                sides.push((name.clone(), Side::Policy(policy.clone())));
+            }
+            let mut parts: Vec<Operand> = names.into_iter().map(Operand::File).collect();
+            let operand = match parts.pop() {
+                Some(only) if parts.is_empty() => only,
+                last => {
+                    parts.extend(last);
+                    Operand::Stack(parts)
+                }
+            };
+            operands.push(((*path).to_owned(), operand));
+        }
+        (sides, operands)
+    }
+}
+
+fn files(operand: &Operand, paths: &mut Vec<String>) {
+    match operand {
+        Operand::File(path) => paths.push(path.clone()),
+        Operand::Stack(parts) => parts.iter().for_each(|part| files(part, paths)),
+        Operand::Own | Operand::Named(..) => {}
+    }
+}

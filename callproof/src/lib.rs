@@ -1,0 +1,42 @@
+//! Tests of seccomp filters, over every possible call.
+//!
+//! An expectation such as `deny socket(!AF_UNIX)` is not tried on some calls: it is decided for every value of every
+//! register, and when it does not hold there is a call that shows it, replayed in an emulator of the kernel.
+//!
+//! ```
+//! use callproof::{Filter, assert_allows, assert_denies};
+//!
+//! let filter = Filter::load("../examples/web-server.bpf")?.on("x86_64, i386")?;
+//! assert_allows!(filter, "read(_, _, _)", "openat(_, _, flags & O_ACCMODE == O_RDONLY)");
+//! assert_denies!(filter, "ptrace", "clone(clone_flags & CLONE_NEWUSER)");
+//! filter.expect("errno(ENOSYS) clone3");
+//! # Ok::<(), callproof::Error>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | assert in a test of one's own | [`Filter`], [`assert_denies!`], [`assert_allows!`], [`assert_subset!`], [`assert_equivalent!`] |
+//! | have one test for each line of a case file | [`cases!`] |
+//! | run case files and get what came of them as data | [`mod@cases`] |
+//! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
+//!
+//! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
+#![forbid(unsafe_code)]
+
+pub mod cases;
+mod compile;
+mod error;
+mod filter;
+pub mod harness;
+mod macros;
+mod options;
+mod programs;
+mod source;
+
+pub use compile::compile;
+pub use error::{Error, ErrorKind};
+pub use filter::Filter;
+pub use options::Options;
+pub use programs::{Programs, compile_file, policies};
+
+pub use callproof_vm::{Insn, Kernel};

@@ -1,0 +1,169 @@
+//! Filters and policies, read from files.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use callproof_abi::Abi;
+use callproof_formats::policy::{Note, PolicyOptions, Runtime, detect_policy, read_policy};
+use callproof_formats::{MAX_BYTES, ReadOptions};
+use callproof_policy::{Env, GroundPolicy};
+use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
+use miette::Diagnostic as _;
+
+use crate::error::{Error, ErrorKind};
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Programs, oldest first
+    Programs(Vec<Vec<Insn>>),
+    /// Policies
+    Policies(Policies),
+}
+
+/// The policies of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies {
+    /// One for each filter of a chain, oldest first
+    pub(crate) list: Vec<GroundPolicy>,
+    /// Where they are not what the text seems to say
+    pub(crate) notes: Vec<String>,
+}
+
+/// How files are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// What policies without ABIs are for
+    pub(crate) env: Env,
+    /// The same as a list
+    pub(crate) abis: Vec<Abi>,
+    /// The byte order of raw filters
+    pub(crate) endian: Endian,
+    pub(crate) kernel: Kernel,
+    pub(crate) runtime: Runtime,
+    pub(crate) select: Option<String>,
+    pub(crate) caps: Vec<String>,
+}
+
+impl Reading {
+    /// Reads a file as a policy if it is one, else as filters.
+    pub(crate) fn load(&self, path: &Path) -> Result<Source, Error> {
+        let bytes = read(path)?;
+        let name = path.display().to_string();
+        match self.found_policies(path, &bytes) {
+            Some(policies) => policies.map(Source::Policies),
+            None => self.programs(&name, &bytes).map(Source::Programs),
+        }
+    }
+
+    /// The policies of a file; `None` when it is no policy. What can be read as a filter is one, unless its name ends
+    /// in `.policy`.
+    pub(crate) fn found_policies(&self, path: &Path, bytes: &[u8]) -> Option<Result<Policies, Error>> {
+        let name = path.display().to_string();
+        let is_named = path.extension().is_some_and(|ending| ending == "policy");
+        let looks_like_one = || core::str::from_utf8(bytes).is_ok_and(|text| detect_policy(&name, text).is_ok());
+        let is_policy = is_named || (self.programs(&name, bytes).is_err() && looks_like_one());
+        is_policy.then(|| self.policies(&name, bytes, path))
+    }
+
+    fn programs(&self, name: &str, bytes: &[u8]) -> Result<Vec<Vec<Insn>>, Error> {
+        let options = ReadOptions {
+            format: None,
+            endian: self.endian,
+            abi: self.abis.first().copied(),
+            path: Some(name),
+        };
+        let read = options.read_all(bytes).map_err(|error| {
+            let place = match error.position() {
+                Some(position) => format!("{name}:{position}"),
+                None => name.to_owned(),
+            };
+            let refused = Error::input(&error).at(place);
+            match error.help() {
+                Some(help) => refused.help(help),
+                None => refused,
+            }
+        })?;
+        Ok(read.into_iter().map(|program| program.insns).collect())
+    }
+
+    /// Reads a policy.
+    pub(crate) fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Policies, Error> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            // Some formats take an empty text for a policy that permits nothing; nobody means that.
+            return Err(Error::input("the file is empty")
+                .at(name)
+                .help("name a file with a policy"));
+        }
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let include = |written: &str| {
+            let bytes = read(&folder.join(written)).map_err(|error| error.message)?;
+            String::from_utf8(bytes).map_err(|_| format!("`{written}` is not UTF-8 text"))
+        };
+        let options = PolicyOptions {
+            abis: self.abis.clone(),
+            caps: self.caps.iter().cloned().collect(),
+            kernel: self.kernel,
+            runtime: self.runtime,
+            select: self.select.clone(),
+            include: &include,
+            ..PolicyOptions::default()
+        };
+        let read = read_policy(name, bytes, None, &options);
+        let read = read.map_err(|problems| Error::problems(name, bytes, &problems))?;
+        let text = String::from_utf8_lossy(bytes);
+        let ground = read.policies.iter().map(|policy| {
+            policy
+                .ground(&self.env)
+                .map_err(|problems| Error::text(name, &text, &problems))
+        });
+        let note = |note: &Note| {
+            let line = Error::line(&text, note.span.start);
+            format!("{name}:{line}: {}", note.message)
+        };
+        Ok(Policies {
+            list: ground.collect::<Result<_, _>>()?,
+            notes: read.notes.iter().map(note).collect(),
+        })
+    }
+}
+
+/// A chain that the kernel would install; `names` are those of its programs.
+pub(crate) fn admit<'p>(
+    programs: &'p [Vec<Insn>],
+    names: &[String],
+    machine: Machine,
+) -> Result<Vec<Filter<'p>>, Error> {
+    let name = |index: usize| names.get(index).map_or("the filter", String::as_str);
+    let mut filters = Vec::with_capacity(programs.len());
+    for (index, program) in programs.iter().enumerate() {
+        let filter = Filter::load_on(machine.kernel, program.as_slice()).map_err(|rejected| {
+            Error::new(ErrorKind::Refused, rejected)
+                .at(name(index))
+                .help("the kernel would not install it; `callproof check` lists every rule it breaks")
+        })?;
+        filters.push(filter);
+    }
+    Chain::new(&filters).check_budget(machine).map_err(|(index, over)| {
+        Error::new(ErrorKind::Refused, over)
+            .at(name(index))
+            .help("the kernel refuses this filter with ENOMEM; use fewer or shorter filters")
+    })?;
+    Ok(filters)
+}
+
+/// A file, unless it is larger than anything that is read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let bounded = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    bounded().map_err(|error| Error::io("read", path, &error))
+}

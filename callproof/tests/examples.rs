@@ -1,0 +1,3 @@
+//! The case files of `examples/`, one test for each line.
+
+callproof::cases!("../examples/*.calls");
