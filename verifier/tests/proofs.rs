@@ -90,7 +90,7 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
     };
     let mut right = vec![
         everywhere(&[0], Relation::Within(set(&values))),
-        everywhere(&[0, 0], Relation::Equal),
+        everywhere(&[0, 0], Relation::Equal(vec![(0, u32::MAX)])),
         everywhere(&[0, 0], Relation::Refines),
         everywhere(&[0], Relation::Cost(u32::try_from(worst).unwrap())),
     ];
@@ -207,8 +207,8 @@ fn regions_and_forced_words() {
         forced(1, 0x4000_0000, 0),
         Relation::Refines,
     );
-    let high = both(seen(0), forced(2, u32::MAX, 0), Relation::Equal);
-    let low = both(seen(0), forced(3, u32::MAX, 0), Relation::Equal);
+    let high = both(seen(0), forced(2, u32::MAX, 0), Relation::Equal(vec![(0, u32::MAX)]));
+    let low = both(seen(0), forced(3, u32::MAX, 0), Relation::Equal(vec![(0, u32::MAX)]));
     assert!(matches!(proved(&[&subject], &x32), Some(Ok(_))));
     assert!(matches!(proved(&[&subject], &high), Some(Ok(_))));
     assert!(matches!(proved(&[&subject], &low), Some(Err(_))));
