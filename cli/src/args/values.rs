@@ -122,10 +122,20 @@ impl From<ShiftArg> for ShiftByX {
 
 /// A format of filters, by its name.
 pub(super) fn format() -> impl TypedValueParser<Value = Format> {
-    let values = Format::ALL
-        .iter()
-        .map(|format| PossibleValue::new(format.name()).help(format.doc()));
-    PossibleValuesParser::new(values).try_map(|name| Format::from_name(&name))
+    /// What most people call the raw array.
+    const BPF: &str = "bpf";
+    let values = Format::ALL.iter().map(|format| {
+        let value = PossibleValue::new(format.name()).help(format.doc());
+        if *format == Format::Raw {
+            value.alias(BPF)
+        } else {
+            value
+        }
+    });
+    PossibleValuesParser::new(values).try_map(|name| match name.as_str() {
+        BPF => Ok(Format::Raw),
+        name => Format::from_name(name),
+    })
 }
 
 /// A number of threads or worker processes.
