@@ -17,6 +17,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Distinct values that a filter may return before its 32 result bits are kept apart instead
     pub values: u32,
+    /// Gates of the circuit that the SAT solver gets; no checker reads more than 4,194,304
+    pub gates: u32,
     /// Conflicts of the SAT solver
     pub conflicts: u64,
     /// Wall-clock time for one question, over all engines
@@ -34,6 +36,7 @@ impl Default for Limits {
             steps: 2_000_000_000,
             bytes: 600 << 20,
             values: 4096,
+            gates: 1 << 22,
             conflicts: 1_000_000,
             time: Duration::from_secs(10),
             engines: Engines::Chosen,
@@ -50,15 +53,17 @@ impl Limits {
         }
     }
 
-    /// The limits of a diagram engine behind which another one waits: it either answers soon, or hardly ever.
-    pub(crate) fn of_first(&self) -> Self {
+    /// The limits that an engine has: diagrams behind which the SAT solver waits have a quarter of the time, because they
+    /// answer either soon or hardly ever.
+    #[must_use]
+    pub fn of(&self, engine: Engine) -> Self {
         const SHARE: u32 = 4;
-        match self.engines {
-            Engines::Chosen => Self {
+        match (self.engines, engine) {
+            (Engines::Chosen, Engine::Graph | Engine::Diagram) => Self {
                 time: self.time / SHARE,
                 ..*self
             },
-            Engines::Diagram | Engines::Sat => *self,
+            _ => *self,
         }
     }
 }
@@ -103,6 +108,8 @@ pub enum Limit {
     Bytes,
     /// [`Limits::values`]
     Values,
+    /// [`Limits::gates`]
+    Gates,
     /// [`Limits::conflicts`]
     Conflicts,
     /// [`Limits::time`]
@@ -111,12 +118,13 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::States,
         Self::Nodes,
         Self::Steps,
         Self::Bytes,
         Self::Values,
+        Self::Gates,
         Self::Conflicts,
         Self::Time,
     ];
@@ -130,6 +138,7 @@ impl Limit {
             Self::Steps => "steps",
             Self::Bytes => "memory",
             Self::Values => "values",
+            Self::Gates => "gates",
             Self::Conflicts => "conflicts",
             Self::Time => "time",
         }

@@ -16,7 +16,7 @@ pub(crate) struct Effort {
     /// How much work may be done, such as `time=30s` or `memory=1G` (repeatable, or joined by commas)
     ///
     /// Limits are time, memory, nodes (of diagrams), steps (of diagrams), states (of programs), values (that a filter
-    /// may return before its bits are kept apart) and conflicts (of the SAT solver). `k`, `M` and `G` multiply by powers
+    /// may return before its bits are kept apart), gates (of a circuit) and conflicts (of the SAT solver). `k`, `M` and `G` multiply by powers
     /// of 1024; times end in `s` or `ms`. Reaching a limit makes an answer undecided.
     #[arg(long, value_name = "LIMIT=N", value_delimiter = ',')]
     limit: Vec<LimitArg>,
@@ -68,6 +68,7 @@ impl LimitArg {
             Limit::Steps => limits.steps = self.most,
             Limit::Bytes => limits.bytes = self.most,
             Limit::Values => limits.values = narrow,
+            Limit::Gates => limits.gates = narrow,
             Limit::Conflicts => limits.conflicts = self.most,
             Limit::Time => limits.time = Duration::from_millis(self.most),
         }

@@ -14,7 +14,7 @@ use crate::audit::HazardKind;
 use crate::cost::Costs;
 use crate::diagram::Ref;
 use crate::function::{Form, Function};
-use crate::limits::{Engines, Limit, Limits, Undecided};
+use crate::limits::{Engine, Engines, Limit, Limits, Undecided};
 use crate::space::{Set, Space};
 use crate::subject::Subject;
 use crate::view::View;
@@ -69,7 +69,7 @@ impl<'f> Session<'f> {
         limits: &Limits,
     ) -> Self {
         let mut unexplored = None;
-        let first = limits.of_first();
+        let first = limits.of(Engine::Diagram);
         let mut explore = |filters| {
             Subject::new(filters, machine, &first).unwrap_or_else(|undecided| {
                 unexplored = Some(undecided);
@@ -120,7 +120,12 @@ impl<'f> Session<'f> {
             match answered {
                 Ok(outcome) => return Ok(outcome),
                 Err(Stop::Error(error)) => return Err(error),
-                Err(Stop::Undecided(undecided)) => tried.limits.push(undecided),
+                Err(Stop::Undecided(undecided)) => {
+                    tried.limits.push(undecided);
+                    if matches!(undecided.limit, Limit::Nodes | Limit::Bytes) {
+                        self.renew();
+                    }
+                }
                 Err(Stop::Unproved) => tried.known = Some(Partial::Unproved),
             }
         }
@@ -128,6 +133,16 @@ impl<'f> Session<'f> {
             tried.known = Some(Partial::CostAtMost(self.own.longest_path()));
         }
         Ok(Outcome::new(Answer::Undecided(tried)))
+    }
+
+    /// Forgets what was worked out, when it has become too much for the next question.
+    fn renew(&mut self) {
+        let mut subjects = vec![&self.own];
+        subjects.extend(self.others.values().filter_map(Other::subject));
+        let space = Space::new(self.own.machine(), &subjects, &self.limits.of(Engine::Diagram));
+        self.space = space;
+        self.functions.clear();
+        self.costs = None;
     }
 
     /// The answer of the diagrams, with a proof where it needs one.

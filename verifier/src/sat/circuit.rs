@@ -4,7 +4,7 @@
 use callproof_checker::Shift;
 use callproof_vm::isa::Cond;
 
-use crate::limits::{Engine, Limit, Undecided};
+use crate::limits::{Engine, Limit, Limits, Undecided};
 use crate::table::Map;
 
 /// A variable times two, plus one if negated. Variable 0 is never true.
@@ -42,14 +42,26 @@ pub(super) fn input(word: u8) -> Word {
 }
 
 /// Gates, each the conjunction of two literals of smaller variables; equal gates are one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Circuit {
     gates: Vec<(Literal, Literal)>,
     known: Map<(Literal, Literal), Literal>,
+    /// How many there may be
+    most: usize,
     full: bool,
 }
 
 impl Circuit {
+    /// No gates yet.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            gates: Vec::new(),
+            known: Map::default(),
+            most: (limits.gates as usize).min(MOST_GATES),
+            full: false,
+        }
+    }
+
     /// The operands of a gate.
     pub(super) fn gate(&self, variable: u32) -> Option<(Literal, Literal)> {
         self.gates.get(variable.checked_sub(FIRST_GATE)? as usize).copied()
@@ -65,7 +77,7 @@ impl Circuit {
         if self.full {
             return Err(Undecided {
                 engine: Engine::Sat,
-                limit: Limit::Nodes,
+                limit: Limit::Gates,
             });
         }
         Ok(())
@@ -82,7 +94,7 @@ impl Circuit {
         if let Some(gate) = self.known.get(&(a, b)) {
             return *gate;
         }
-        if self.gates.len() >= MOST_GATES {
+        if self.gates.len() >= self.most {
             self.full = true;
             return FALSE;
         }

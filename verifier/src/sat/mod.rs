@@ -34,9 +34,9 @@ pub fn refute(
     limits: &Limits,
 ) -> Result<Refutation, Unprovable> {
     let statement = proof::statement(chains, machine, claim);
-    let mut circuit = Circuit::default();
+    let mut circuit = Circuit::new(limits);
     let goal = blast::goal(&mut circuit, chains, machine, claim, statement.machine.shift)?;
-    let clauses = solve::clauses(&circuit, goal);
+    let clauses = solve::clauses(&circuit, goal, limits)?;
     let variables = circuit.variables();
     drop(circuit);
     match solve::solve(&clauses, variables, limits)? {

@@ -8,7 +8,12 @@ use crate::limits::{Engine, Limit, Limits, Undecided};
 use crate::sat::circuit::{Circuit, FIRST_GATE, Literal, not};
 
 /// The clauses of the gates that a goal depends on, and the goal itself, in the order in which the checker has them.
-pub(super) fn clauses(circuit: &Circuit, goal: Literal) -> Vec<Vec<Literal>> {
+///
+/// # Errors
+/// [`Undecided`] when they and the solver would take more memory than allowed.
+pub(super) fn clauses(circuit: &Circuit, goal: Literal, limits: &Limits) -> Result<Vec<Vec<Literal>>, Undecided> {
+    /// Measured: what three clauses take here and in the solver.
+    const BYTES_OF_A_GATE: u64 = 270;
     let mut needed = vec![false; circuit.variables() as usize];
     if let Some(mark) = needed.get_mut((goal / 2) as usize) {
         *mark = true;
@@ -26,13 +31,18 @@ pub(super) fn clauses(circuit: &Circuit, goal: Literal) -> Vec<Vec<Literal>> {
             }
         }
     }
+    let count = needed.iter().filter(|needed| **needed).count() as u64;
+    if count.saturating_mul(BYTES_OF_A_GATE) > limits.bytes {
+        let (engine, limit) = (Engine::Sat, Limit::Bytes);
+        return Err(Undecided { engine, limit });
+    }
     for variable in gates.filter(|variable| needed.get(*variable as usize).copied().unwrap_or(false)) {
         let Some((a, b)) = circuit.gate(variable) else { continue };
         let gate = variable.saturating_mul(2);
         clauses.extend([vec![not(gate), a], vec![not(gate), b], vec![gate, not(a), not(b)]]);
     }
     clauses.push(if goal == 0 { vec![] } else { vec![goal] });
-    clauses
+    Ok(clauses)
 }
 
 /// What the solver found.

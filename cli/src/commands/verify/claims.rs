@@ -72,12 +72,14 @@ pub(crate) struct Reached {
 
 impl Reached {
     pub(super) fn new(undecided: Undecided, limits: &Limits) -> Self {
+        let limits = limits.of(undecided.engine);
         let most = match undecided.limit {
             Limit::States => limits.states.into(),
             Limit::Nodes => limits.nodes.into(),
             Limit::Steps => limits.steps,
             Limit::Bytes => limits.bytes,
             Limit::Values => limits.values.into(),
+            Limit::Gates => limits.gates.into(),
             Limit::Conflicts => limits.conflicts,
             Limit::Time => u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
         };
