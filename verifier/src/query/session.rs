@@ -122,9 +122,7 @@ impl<'f> Session<'f> {
                 Err(Stop::Error(error)) => return Err(error),
                 Err(Stop::Undecided(undecided)) => {
                     tried.limits.push(undecided);
-                    if matches!(undecided.limit, Limit::Nodes | Limit::Bytes) {
-                        self.renew();
-                    }
+                    self.renew_if_large();
                 }
                 Err(Stop::Unproved) => tried.known = Some(Partial::Unproved),
             }
@@ -135,8 +133,12 @@ impl<'f> Session<'f> {
         Ok(Outcome::new(Answer::Undecided(tried)))
     }
 
-    /// Forgets what was worked out, when it has become too much for the next question.
-    fn renew(&mut self) {
+    /// Forgets what was worked out in vain, if it would leave too little room for the next engine or question.
+    fn renew_if_large(&mut self) {
+        const SHARE: u64 = 8;
+        if self.space.bytes() < self.limits.bytes / SHARE {
+            return;
+        }
         let mut subjects = vec![&self.own];
         subjects.extend(self.others.values().filter_map(Other::subject));
         let space = Space::new(self.own.machine(), &subjects, &self.limits.of(Engine::Diagram));
