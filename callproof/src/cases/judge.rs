@@ -238,7 +238,12 @@ impl Judge<'_> {
                 },
             ));
         };
-        let reason = format!("{wrong} of {total} calls get another verdict; the first in line {line}");
+        let mut reason = format!("{wrong} of {total} calls get another verdict; the first in line {line}");
+        if open > 0 {
+            reason.push_str(&format!(
+                "; for {open} others the filter reads what the trace does not tell"
+            ));
+        }
         let mut result = CaseResult::new(Outcome::Failed, reason);
         let shown = self.shown(&call, &verdict);
         result.shown = vec![self.exhibit(&shown, true)];
