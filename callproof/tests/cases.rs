@@ -198,6 +198,48 @@ fn traces_are_replayed() {
     assert!(error.place.as_deref().unwrap().ends_with("t:2"), "{error}");
 }
 
+/// What comes of `replay t expect ...` with these bytes as the trace.
+fn replayed(name: &str, trace: &[u8], expect: &str) -> Result<(Outcome, String), Error> {
+    let folder = folder(name);
+    std::fs::write(folder.join("t"), trace).unwrap();
+    let path = folder.join("r.calls");
+    let text = format!("{HEAD}replay t expect {expect}\n");
+    std::fs::write(&path, text.replace("EXAMPLES", EXAMPLES)).unwrap();
+    let results = run_file(&path, &Options::default())?.cases;
+    Ok((results[0].outcome, results[0].reason.clone()))
+}
+
+#[test]
+fn logs_of_tracers_are_replayed() {
+    let strace =
+        b"read(3, \"x\", 1) = 1\nopenat(AT_FDCWD, \"/x\", O_RDONLY) = 3\nptrace(PTRACE_TRACEME) = -1 EPERM (x)\n";
+    let (outcome, reason) = replayed("strace", strace, "allow").unwrap();
+    assert_eq!(outcome, Outcome::Failed, "{reason}");
+    assert!(reason.starts_with("1 of 3") && reason.ends_with("line 3"), "{reason}");
+    let (outcome, reason) = replayed("strace-both", strace, "allow|errno(EPERM)").unwrap();
+    assert_eq!(outcome, Outcome::Passed, "{reason}");
+    let audit = b"type=SECCOMP msg=audit(1.2:3): pid=1 sig=0 arch=c000003e syscall=41 compat=0 ip=0x7 code=0x50061\n";
+    let (outcome, reason) = replayed("audit", audit, "allow").unwrap();
+    assert_eq!(
+        outcome,
+        Outcome::Undecided,
+        "the verdict depends on a register: {reason}"
+    );
+    let mut record = [0; 64];
+    record[..8].copy_from_slice(&[101, 0, 0, 0, 0x3e, 0, 0, 0xc0]);
+    let (outcome, reason) = replayed("records", &record, "allow").unwrap();
+    assert_eq!(outcome, Outcome::Failed, "{reason}");
+}
+
+#[test]
+fn wrong_traces_are_told() {
+    let wrong = |name, trace: &[u8]| replayed(name, trace, "allow").unwrap_err().to_string();
+    assert!(wrong("half", &[0; 63]).contains("63 bytes"));
+    assert!(wrong("bytes", b"\xff\xfe").contains("not recognised"));
+    assert!(wrong("line", b"read(0) = 1\n!!!(\n").contains("line 2"));
+    assert!(wrong("none", b"# nothing\n").contains("no calls"));
+}
+
 /// A text, a part of where its problem is, and a part of what it is.
 type Refused<'t> = (&'t str, &'t str, &'t str, &'t str);
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use callproof_abi::Abi;
-use callproof_formats::call;
 use callproof_formats::cases::{Case, What};
 use callproof_policy::property::{Comparison, Operand, Quantifier};
 use callproof_policy::{ByteOrder, Claim, Env, VerdictSet};
@@ -14,6 +13,7 @@ use super::exhibit::{Exhibit, abi, decide};
 use super::nearest::nearest;
 use super::result::{CaseResult, Outcome, Skip};
 use super::snapshot;
+use super::traced::traced;
 use crate::error::{Error, ErrorKind};
 use crate::source;
 
@@ -200,31 +200,63 @@ impl Judge<'_> {
         let path = self.folder.join(file);
         let bytes = source::read(&path)?;
         let name = path.display().to_string();
-        let calls = traced(&name, &bytes, self.abis.first().copied().unwrap_or(Abi::X86_64))?;
-        let mut wrong = 0_usize;
-        let mut first = None;
-        for (line, call) in &calls {
+        let (mut total, mut wrong, mut open) = (0_u64, 0_u64, 0_u64);
+        let (mut first, mut first_open) = (None, None);
+        for traced in traced(&name, &bytes, self.abis.first().copied().unwrap_or(Abi::X86_64))? {
+            let traced = traced?;
+            let (line, call) = (traced.line, traced.call);
+            total = total.saturating_add(traced.count);
+            if self.reads(&call) & traced.unknown(self.order.of(call.arch)) != 0 {
+                open = open.saturating_add(traced.count);
+                first_open.get_or_insert(line);
+                continue;
+            }
             let outcomes = expect
-                .on(abi(call))
+                .on(abi(&call))
                 .map_err(|problems| Error::text(self.name, self.text, &problems))?;
-            let verdict = decide(self.filters, call, self.machine, self.order);
+            let verdict = decide(self.filters, &call, self.machine, self.order);
             if !outcomes.contains(&verdict, self.machine.kernel) {
-                wrong = wrong.saturating_add(1);
-                first.get_or_insert((*line, *call, verdict));
+                wrong = wrong.saturating_add(traced.count);
+                first.get_or_insert((line, call, verdict));
             }
         }
+        if total == 0 {
+            let error = Error::input("the trace has no calls").at(&name);
+            return Err(error.help("write one call a line"));
+        }
         let Some((line, call, verdict)) = first else {
-            let reason = format!("each of the {} calls gets such a verdict", calls.len());
-            return Ok(CaseResult::new(Outcome::Passed, reason));
+            return Ok(first_open.map_or_else(
+                || {
+                    let reason = format!("each of the {total} calls gets such a verdict");
+                    CaseResult::new(Outcome::Passed, reason)
+                },
+                |line| {
+                    let reason = format!(
+                        "for {open} of {total} calls the filter reads what the trace does not tell; the first in line {line}"
+                    );
+                    CaseResult::new(Outcome::Undecided, reason)
+                },
+            ));
         };
-        let reason = format!(
-            "{wrong} of {} calls get another verdict; the first in line {line}",
-            calls.len()
-        );
+        let mut reason = format!("{wrong} of {total} calls get another verdict; the first in line {line}");
+        if open > 0 {
+            reason.push_str(&format!(
+                "; for {open} others the filter reads what the trace does not tell"
+            ));
+        }
         let mut result = CaseResult::new(Outcome::Failed, reason);
         let shown = self.shown(&call, &verdict);
         result.shown = vec![self.exhibit(&shown, true)];
         Ok(result)
+    }
+
+    /// The words that the filters read of a call. Other words do not change its verdict.
+    fn reads(&self, call: &SeccompData) -> u16 {
+        let mut words = callproof_vm::observe::WordsRead::default();
+        let endian = self.order.of(call.arch);
+        let machine = Machine { endian, ..self.machine };
+        callproof_vm::Chain::new(self.filters).run_observed(call, machine, &mut words);
+        words.0
     }
 
     fn shown(&self, call: &SeccompData, verdict: &Verdict) -> Shown {
@@ -245,34 +277,6 @@ impl Judge<'_> {
     fn snapshot(&mut self, file: &str) -> Result<CaseResult, Error> {
         snapshot::check(&mut self.session, self.abis, &self.folder.join(file), self.bless)
     }
-}
-
-/// The calls of a file, one a line as `callproof eval` reads them, each with its line.
-fn traced(name: &str, bytes: &[u8], abi: Abi) -> Result<Vec<(usize, SeccompData)>, Error> {
-    let text = core::str::from_utf8(bytes).map_err(|_| {
-        Error::input("the trace is not UTF-8 text")
-            .at(name)
-            .help("name a file with one call a line")
-    })?;
-    let mut calls = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let call = call::parse(line, abi).map_err(|error| {
-            Error::input(&error)
-                .at(format_args!("{name}:{number}"))
-                .help("write one call a line, such as `openat(AT_FDCWD, 0x7000, O_RDONLY)`")
-        })?;
-        calls.push((number, call));
-    }
-    if calls.is_empty() {
-        return Err(Error::input("the trace has no calls")
-            .at(name)
-            .help("write one call a line"));
-    }
-    Ok(calls)
 }
 
 /// What was tried in vain.

@@ -8,6 +8,7 @@ mod nearest;
 mod result;
 mod run;
 mod snapshot;
+mod traced;
 
 pub use exhibit::{Exhibit, Nearest};
 pub use mutants::{Mutants, Survivor, mutants};
