@@ -3,6 +3,7 @@
 use core::fmt;
 use std::path::Path;
 
+use callproof_formats::Position;
 use callproof_policy::{Problem, Problems};
 use thiserror::Error;
 
@@ -82,11 +83,9 @@ impl Error {
     }
 
     /// What is wrong with a text: the first problem with its advice, the others a line each.
-    pub(crate) fn text(name: &str, text: &str, problems: &[Problem]) -> Self {
-        let place = |problem: &Problem| {
-            let (line, column) = position(text, problem.span.start);
-            format!("{name}:{line}:{column}")
-        };
+    #[must_use]
+    pub fn text(name: &str, text: &str, problems: &[Problem]) -> Self {
+        let place = |problem: &Problem| format!("{name}:{}", Position::of(text, problem.span.start));
         let Some(first) = problems.first() else {
             return Self::input("the text has no meaning").at(name);
         };
@@ -103,20 +102,12 @@ impl Error {
 
     /// The line of a place in a text, from 1.
     pub(crate) fn line(text: &str, at: usize) -> usize {
-        position(text, at).0
+        Position::of(text, at).line
     }
 
     pub(crate) fn problems(name: &str, bytes: &[u8], problems: &Problems) -> Self {
         Self::text(name, &String::from_utf8_lossy(bytes), &problems.problems)
     }
-}
-
-/// Line and column of a place, from 1.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count().saturating_add(1);
-    let last = before.rsplit('\n').next().unwrap_or_default();
-    (line, last.chars().count().saturating_add(1))
 }
 
 #[cfg(test)]

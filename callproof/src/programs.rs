@@ -8,7 +8,7 @@ use callproof_vm::Insn;
 use crate::compile::compile;
 use crate::error::Error;
 use crate::options::{Options, abis};
-use crate::source::{Reading, Source, read};
+use crate::source::{Policies, Reading, Source, read};
 
 /// The programs of a chain, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,15 +31,7 @@ pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Programs>, 
     let Some(policies) = reading.found_policies(path, &bytes) else {
         return Ok(None);
     };
-    let policies = policies?;
-    let mut programs = Programs::default();
-    let name = path.display().to_string();
-    programs.add(
-        &name,
-        compiled(&policies.list, &reading, options).map_err(|error| error.at(&name))?,
-    );
-    programs.notes = policies.notes;
-    Ok(Some(programs))
+    made(path, policies?, &reading, options).map(Some)
 }
 
 /// The policies of a file, one for each filter that results, oldest first; `None` when the file is no policy.
@@ -84,8 +76,13 @@ pub(crate) fn reading(options: &Options) -> Reading {
 
 /// The programs of a file that must be a policy.
 pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Result<Programs, Error> {
+    let policies = reading.policies(&path.display().to_string(), &read(path)?, path)?;
+    made(path, policies, reading, options)
+}
+
+/// The programs of the policies of a file.
+fn made(path: &Path, policies: Policies, reading: &Reading, options: &Options) -> Result<Programs, Error> {
     let name = path.display().to_string();
-    let policies = reading.policies(&name, &read(path)?, path)?;
     let mut programs = Programs::default();
     programs.add(
         &name,

@@ -33,6 +33,14 @@ pub struct Position {
     pub column: usize,
 }
 
+impl Position {
+    /// Where a byte of a text is.
+    #[must_use]
+    pub fn of(text: &str, offset: usize) -> Self {
+        crate::excerpt::position(text, offset)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)

@@ -123,7 +123,7 @@ impl Judge<'_> {
             Answer::Holds { proof, shown } => {
                 let reason = match proof {
                     Some(_) => "for every such call; the checker accepted a proof",
-                    None if shown.is_empty() => "for every such call, by the diagram engine",
+                    None if shown.is_empty() => "for every such number, by the emulator of the bitmap",
                     None => "shown by replayed calls",
                 };
                 let mut result = CaseResult::new(Outcome::Passed, reason);

@@ -1,29 +1,11 @@
 //! One line of a case file.
 
 use callproof_policy::{
-    CallPattern, Claim, Predicate, Problem, Selector, Span, parse_claim, parse_predicate, parse_verdict_line,
-    parse_verdict_set,
+    CallPattern, Claim, Predicate, Problem, Selector, Span, VERDICT_WORDS, parse_claim, parse_predicate,
+    parse_verdict_line, parse_verdict_set,
 };
 
 use super::{Case, What};
-
-/// Words of verdicts, with which most lines begin.
-const VERDICTS: &[&str] = &[
-    "allow",
-    "log",
-    "errno",
-    "kill",
-    "kill_process",
-    "kill_thread",
-    "trap",
-    "trace",
-    "notify",
-    "user_notif",
-    "unknown",
-    "deny",
-    "permit",
-    "killed",
-];
 
 /// A stretch of the file that is one line, or part of one.
 #[derive(Clone, Copy)]
@@ -141,7 +123,7 @@ fn what(case: Part<'_>) -> Result<What, Vec<Problem>> {
 fn begins_with_verdict(text: &str) -> bool {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let (word, rest) = text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, ""));
-    VERDICTS.contains(&word) && rest.split_whitespace().next() != Some("arch")
+    VERDICT_WORDS.contains(&word) && rest.split_whitespace().next() != Some("arch")
 }
 
 /// The problems of a claim, with the words that begin lines of case files alone.

@@ -21,6 +21,7 @@ use lex::{Kind, Token};
 
 pub(crate) use predicate::call_number;
 pub use property::VERDICT_LINE_HELP;
+pub use verdict::VERDICT_WORDS;
 
 /// Longest text that is read, in bytes.
 const LONGEST: usize = 1 << 20;

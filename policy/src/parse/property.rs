@@ -1,7 +1,7 @@
 //! Statements of property files, one a line.
 
 use super::lex::Kind;
-use super::verdict::WORDS;
+use super::verdict::VERDICT_WORDS;
 use super::{Parsed, Parser, VerdictLine};
 use crate::names::did_you_mean;
 use crate::predicate::{AbiItem, AbiList, CallPattern, Predicate, Selector};
@@ -154,13 +154,13 @@ impl Parser {
             ("always", _) => self.after_word(|parser| parser.verdict_claim(Quantifier::Always)),
             ("never", _) => self.after_word(|parser| parser.verdict_claim(Quantifier::Never)),
             ("sometimes", _) => self.after_word(|parser| parser.verdict_claim(Quantifier::Sometimes)),
-            (verdict, _) if WORDS.contains(&verdict) => self.verdict_claim(Quantifier::Always),
+            (verdict, _) if VERDICT_WORDS.contains(&verdict) => self.verdict_claim(Quantifier::Always),
             _ => Err(self.no_statement(&word)),
         }
     }
 
     fn no_statement(&self, word: &str) -> Problem {
-        let known = STARTS.iter().chain(WORDS).copied();
+        let known = STARTS.iter().chain(VERDICT_WORDS).copied();
         let message = format!("no statement begins with `{word}`{}", did_you_mean(word, known));
         let help = format!("{VERDICT_LINE_HELP}; other statements begin with {}", STARTS.join(", "));
         Problem::new(message, self.span()).help(help)

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::verdict_set::{ErrnoValue, VerdictKind, VerdictSet};
 
 /// Every word that names verdicts.
-pub(super) const WORDS: &[&str] = &[
+pub const VERDICT_WORDS: &[&str] = &[
     "allow",
     "log",
     "errno",
@@ -51,7 +51,10 @@ impl Parser {
             _ => {
                 let help = "verdicts are `allow log errno(EPERM|n) kill kill_thread trap(n) trace(n) notify unknown`, \
                             sets of them `deny permit killed`";
-                let message = format!("unknown verdict `{word}`{}", did_you_mean(&word, WORDS.iter().copied()));
+                let message = format!(
+                    "unknown verdict `{word}`{}",
+                    did_you_mean(&word, VERDICT_WORDS.iter().copied())
+                );
                 return Err(Problem::new(message, span).help(help));
             }
         })

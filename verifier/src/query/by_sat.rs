@@ -8,11 +8,11 @@ use callproof_vm::SeccompData;
 
 use super::answer::{Answer, Counterexample, Finding, Outcome, Shown, Stop};
 use super::proving::{Decided, by_sat};
-use super::registers::{MOST_NUMBERS, halves};
 use super::replay::contradicted;
-use super::statement::{self, Alike, Stated, alike, among, independent};
+use super::statement::{self, Stated, independent};
 use super::verdict::with_absent;
-use super::{Query, Session, coverage, program, relation};
+use super::{Query, Session, coverage, halves, program, relation};
+use crate::limits::Engine;
 
 /// The answer to a query, without diagrams of the filters.
 pub(super) fn answer(session: &mut Session<'_>, query: &Query<'_>, begun: Instant) -> Result<Outcome, Stop> {
@@ -20,7 +20,7 @@ pub(super) fn answer(session: &mut Session<'_>, query: &Query<'_>, begun: Instan
     let mut outcome = match query.claim {
         Claim::Cached { calls } => return program::cached(session, calls, env),
         Claim::Free(Hazard::DeadCode) => Outcome::new(coverage::by_sat_engine(session, begun)?),
-        Claim::WholeArguments { calls } => whole_arguments(session, calls, env, begun)?,
+        Claim::WholeArguments { calls } => halves::whole_arguments(session, calls, env, (Engine::Sat, begun))?,
         Claim::Verdict {
             quantifier: Quantifier::Sometimes,
             verdicts,
@@ -144,80 +144,12 @@ fn sometimes(
     Ok(with_absent(Answer::Holds { proof: None, shown }, grounded))
 }
 
-/// As with diagrams: see [`registers::whole_arguments`].
-fn whole_arguments(session: &mut Session<'_>, calls: &Predicate, env: &Env, begun: Instant) -> Result<Outcome, Stop> {
-    let grounded = calls.ground(env)?;
-    let (mut shown, mut neither) = (Vec::new(), Vec::new());
-    for group in &alike(&grounded, session.order) {
-        if group.wide_arguments().next().is_none() {
-            // Nothing can be halved, which is said of the whole group.
-            neither.push((group.calls.clone(), [0; 16]));
-        }
-        for argument in group.wide_arguments() {
-            match halves_of(session, group, argument, begun)? {
-                Halves::Half(shown) => {
-                    let found = Counterexample::of(Finding::HalfArgument { argument }, shown);
-                    return Ok(with_absent(Answer::Fails(found), grounded));
-                }
-                Halves::Whole { both, rest } => {
-                    shown.extend(both);
-                    neither.push(rest);
-                }
-            }
-        }
-    }
-    let stated = independent(session, &neither);
-    let answer = if session.asked(&grounded)?.is_empty() || stated.is_empty() && shown.is_empty() {
-        Answer::Vacuous
-    } else if stated.is_empty() {
-        Answer::Holds { proof: None, shown }
-    } else {
-        match decide(session, &stated, begun)? {
-            Answered::Holds(answer) => answer,
-            Answered::Fails(_) => return Err(Stop::Unproved),
-        }
-    };
-    Ok(with_absent(answer, grounded))
-}
-
-/// What verdicts do with the halves of an argument.
-enum Halves {
-    /// Of a call only the low half counts, as two calls show
-    Half(Vec<Shown>),
-    /// Of some calls both count, as pairs of calls show, and of the rest neither
-    Whole {
-        both: Vec<Shown>,
-        rest: (Region, [u32; 16]),
-    },
-}
-
-fn halves_of(session: &Session<'_>, group: &Alike, argument: u8, begun: Instant) -> Result<Halves, Stop> {
-    let (low, high) = halves(argument, group.endian);
-    let (mut both, mut numbers) = (Vec::new(), Vec::new());
-    loop {
-        let rest = (group.without(&numbers), low);
-        let Some((call, pair)) = differing(session, rest.clone(), begun)? else {
-            return Ok(Halves::Whole { both, rest });
-        };
-        let number = call.nr.cast_unsigned();
-        let one = Region::all([group.calls.clone(), among(0, &[number])]);
-        let Some((_, whole)) = differing(session, (one, high), begun)? else {
-            return Ok(Halves::Half(pair));
-        };
-        if numbers.len() == MOST_NUMBERS {
-            return Err(Stop::Unproved);
-        }
-        both.extend(whole);
-        numbers.push(number);
-    }
-}
-
-/// Two of the calls that differ in free bits alone and get different values; the first of them as it was found.
-fn differing(
+/// Two of the calls that differ in free bits alone and get different values.
+pub(super) fn pair(
     session: &Session<'_>,
     about: (Region, [u32; 16]),
     begun: Instant,
-) -> Result<Option<(SeccompData, Vec<Shown>)>, Stop> {
+) -> Result<Option<Vec<Shown>>, Stop> {
     let stated = independent(session, &[about]);
     if stated.is_empty() {
         return Ok(None);
@@ -227,7 +159,7 @@ fn differing(
         Decided::Fails(call) => {
             let found = contradicted(session, &stated, &call).ok_or(Stop::Unproved)?;
             let shown = found.calls.iter().map(|call| session.shown(call)).collect();
-            Ok(Some((call, shown)))
+            Ok(Some(shown))
         }
     }
 }

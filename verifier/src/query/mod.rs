@@ -12,6 +12,7 @@ mod answer;
 mod by_sat;
 mod calls;
 mod coverage;
+mod halves;
 mod policy;
 mod program;
 mod proving;

@@ -1,18 +1,15 @@
 //! Claims about the parts of argument registers that verdicts depend on.
 
-use std::time::Instant;
-
-use callproof_policy::{Env, Predicate, Region};
+use callproof_policy::{Env, Predicate};
 use callproof_vm::Endian;
 
 use super::Session;
 use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Shown, Stop};
-use super::proving::proof;
-use super::statement::{Alike, alike, independent};
+use super::statement::alike;
 use super::verdict::with_absent;
 use crate::diagram::{Diagram, Ref};
 use crate::function::{Form, Function};
-use crate::limits::{Limit, Undecided};
+use crate::limits::Undecided;
 use crate::space::{Set, Space};
 use crate::test::{Relation, WordTest};
 use crate::view::View;
@@ -31,7 +28,8 @@ pub(super) fn same_view(session: &mut Session<'_>, calls: &Predicate, env: &Env)
         for (argument, mask) in (0_u8..).zip(group.reads) {
             free_bits(&mut free, argument, !mask, group.endian);
         }
-        if let Some(found) = pair(session, &function, within, &free, Finding::SameView)? {
+        if let Some(shown) = pair(session, &function, within, &free)? {
+            let found = Counterexample::of(Finding::SameView, shown);
             return Ok(with_absent(Answer::Fails(found), grounded));
         }
         answer = HOLDS;
@@ -39,105 +37,13 @@ pub(super) fn same_view(session: &mut Session<'_>, calls: &Predicate, env: &Env)
     Ok(with_absent(answer, grounded))
 }
 
-/// Numbers that are asked about one by one, of calls of which the kernel reads the same bits: more than any ABI has.
-pub(super) const MOST_NUMBERS: usize = 1024;
-
-/// No verdict of a call depends on the low half of a 64-bit argument alone. Where it depends on the high half too, two
-/// calls show that; that it depends on neither half elsewhere is proved.
-pub(super) fn whole_arguments(
-    session: &mut Session<'_>,
-    calls: &Predicate,
-    env: &Env,
-    begun: Instant,
-) -> Result<Outcome, Stop> {
-    let grounded = calls.ground(env)?;
-    let function = session.function(View::Value)?;
-    let (mut shown, mut neither, mut asked) = (Vec::new(), Vec::new(), false);
-    for group in &alike(&grounded, session.order) {
-        let within = session.space.region(&group.calls)?;
-        asked |= !within.is_empty();
-        if group.wide_arguments().next().is_none() {
-            // Nothing can be halved, which is said of the whole group.
-            neither.push((group.calls.clone(), [0; 16]));
-        }
-        for argument in group.wide_arguments() {
-            match halves_of(session, &function, (group, within), argument)? {
-                Halves::Half(found) => return Ok(with_absent(Answer::Fails(found), grounded)),
-                Halves::Whole { both, rest } => {
-                    shown.extend(both);
-                    neither.push(rest);
-                }
-            }
-        }
-    }
-    let stated = independent(session, &neither);
-    let answer = match asked {
-        false => Answer::Vacuous,
-        true if stated.is_empty() && shown.is_empty() => Answer::Vacuous,
-        true if stated.is_empty() => Answer::Holds { proof: None, shown },
-        true => Answer::Holds {
-            proof: Some(proof(session, &stated, begun)?),
-            shown: Vec::new(),
-        },
-    };
-    Ok(with_absent(answer, grounded))
-}
-
-/// What verdicts do with the halves of an argument.
-enum Halves {
-    /// Of some call only the low half counts
-    Half(Counterexample),
-    /// Of some calls both count, as pairs of calls show, and of the rest neither
-    Whole {
-        both: Vec<Shown>,
-        rest: (Region, [u32; 16]),
-    },
-}
-
-/// One call must not hide another: where the low half counts, each number is asked about alone.
-fn halves_of(
-    session: &mut Session<'_>,
-    function: &Function,
-    (group, mut within): (&Alike, Set),
-    argument: u8,
-) -> Result<Halves, Stop> {
-    let (low, high) = halves(argument, group.endian);
-    let finding = Finding::HalfArgument { argument };
-    let (mut both, mut numbers) = (Vec::new(), Vec::new());
-    while let Some(found) = pair(session, function, within, &low, finding.clone())? {
-        let number = found.shown.first().map_or(0, |one| one.call.nr.cast_unsigned());
-        let of_number = session.space.numbers(number, number)?;
-        let one = session.space.and(within, of_number)?;
-        let Some(whole) = pair(session, function, one, &high, finding.clone())? else {
-            return Ok(Halves::Half(found));
-        };
-        if numbers.len() == MOST_NUMBERS {
-            return Err(session.space.arena.meter().stop(Limit::Steps).into());
-        }
-        both.extend(whole.shown);
-        numbers.push(number);
-        within = session.space.minus(within, of_number)?;
-    }
-    let rest = (group.without(&numbers), low);
-    Ok(Halves::Whole { both, rest })
-}
-
-/// The low and the high half of an argument, as masks of the words in memory.
-pub(super) fn halves(argument: u8, endian: Endian) -> ([u32; 16], [u32; 16]) {
-    let (mut low, mut high) = ([0; 16], [0; 16]);
-    free_bits(&mut low, argument, 0xffff_ffff, endian);
-    free_bits(&mut high, argument, 0xffff_ffff_0000_0000, endian);
-    (low, high)
-}
-
 /// Two calls that differ in free bits alone and get different values, replayed.
-fn pair(
+pub(super) fn pair(
     session: &mut Session<'_>,
     function: &Function,
     within: Set,
     free: &[u32; 16],
-    finding: Finding,
-) -> Result<Option<Counterexample>, Stop> {
+) -> Result<Option<Vec<Shown>>, Stop> {
     let Some(sets) = session.space.depends(function, within, free)? else {
         return Ok(None);
     };
@@ -147,7 +53,7 @@ fn pair(
             shown.push(session.replay_own(&call, function)?);
         }
     }
-    Ok(Some(Counterexample::of(finding, shown)))
+    Ok(Some(shown))
 }
 
 impl Space {

@@ -9,7 +9,7 @@ use callproof_vm::observe::Count;
 use callproof_vm::{Action, Chain, Filter, Kernel, Machine, SeccompData, Verdict, combine};
 
 use super::answer::{Answer, AskError, Counterexample, Finding, HOLDS, Outcome, Partial, Shown, Stop, Tried};
-use super::{Query, by_sat, coverage, program, proving, registers, relation, statement, verdict};
+use super::{Query, by_sat, coverage, halves, program, proving, registers, relation, statement, verdict};
 use crate::audit::HazardKind;
 use crate::cost::Costs;
 use crate::diagram::Ref;
@@ -163,7 +163,9 @@ impl<'f> Session<'f> {
             Claim::Cached { calls } => return program::cached(self, calls, env),
             Claim::AbiOrder { left, right } => relation::abi_order(self, left, right, env)?,
             Claim::SameView { calls } => registers::same_view(self, calls, env)?,
-            Claim::WholeArguments { calls } => return registers::whole_arguments(self, calls, env, begun),
+            Claim::WholeArguments { calls } => {
+                return halves::whole_arguments(self, calls, env, (Engine::Diagram, begun));
+            }
             Claim::Relation {
                 left,
                 relation,

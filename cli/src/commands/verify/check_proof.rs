@@ -1,6 +1,7 @@
 //! `check-proof`: a stored proof, checked alone.
 
 use callproof_checker::{Claim, Event, Part, Relation, Way, check, statement};
+use callproof_vm::Endian;
 use serde::Serialize;
 
 use super::sides;
@@ -36,12 +37,17 @@ pub(crate) fn run(args: &CheckProof, input: &Input) -> Result<Checked> {
         .iter()
         .map(|typed| sides::chain(typed, input))
         .collect::<Result<_>>()?;
+    let endian = if stated.machine.big_endian {
+        Endian::Big
+    } else {
+        Endian::Little
+    };
     let programs: Vec<Vec<Vec<u8>>> = chains
         .iter()
         .map(|chain| {
             chain
                 .iter()
-                .map(|one| sides::bytes(&one.program, stated.machine.big_endian))
+                .map(|one| one.program.iter().flat_map(|insn| insn.to_bytes(endian)).collect())
                 .collect()
         })
         .collect();

@@ -7,6 +7,7 @@ use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
 use super::claims::{Claimed, Reached, Word};
+use super::live::{Live, Running};
 use super::prove::{Judge, Others};
 use super::rules::{Differing, Section, sections, verdict};
 use super::sides;
@@ -48,8 +49,12 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
     };
     let limit = found.as_ref().err().map(|undecided| Reached::new(*undecided, &limits));
     let mut sections = found.unwrap_or_default();
+    let mut running = args.live.then(Running::new);
     for rule in sections.iter_mut().flat_map(|section| &mut section.rules) {
-        let replayed = rule.examples.iter().map(|call| replayed(call, &a, &b, settings));
+        let replayed = rule
+            .examples
+            .iter()
+            .map(|call| replayed(call, [&a, &b], &mut running, settings));
         rule.witnesses = replayed.collect::<Result<_>>()?;
     }
     Ok(Differences {
@@ -64,11 +69,22 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
 }
 
 /// What both sides answer to a call, which are different answers.
-fn replayed(call: &SeccompData, a: &[Filter<'_>], b: &[Filter<'_>], settings: &Settings) -> Result<Differing> {
+fn replayed(
+    call: &SeccompData,
+    sides: [&[Filter<'_>]; 2],
+    running: &mut Option<Running>,
+    settings: &Settings,
+) -> Result<Differing> {
     let abi = abi(call);
     let machine = settings.machine_of(settings.byte_order().of(call.arch));
-    let [left, right] = [a, b].map(|filters| {
+    let mut live = Vec::new();
+    let [left, right] = sides.map(|filters| {
         let value = Chain::new(filters).run(call, machine).value;
+        live.extend(
+            running
+                .as_mut()
+                .map(|running| running.ask(filters, call, value, settings)),
+        );
         verdict(value, abi, settings.kernel)
     });
     if left == right {
@@ -77,7 +93,12 @@ fn replayed(call: &SeccompData, a: &[Filter<'_>], b: &[Filter<'_>], settings: &S
         )));
     }
     let call = print(call);
-    Ok(Differing { call, left, right })
+    Ok(Differing {
+        call,
+        left,
+        right,
+        live,
+    })
 }
 
 fn differences(
@@ -113,7 +134,9 @@ fn differences(
 
 impl Differences {
     pub(crate) fn exit(&self) -> Exit {
-        if self.equal.disagrees() {
+        let rules = self.sections.iter().flat_map(|section| &section.rules);
+        let mut shown = rules.flat_map(|rule| &rule.witnesses).flat_map(|one| &one.live);
+        if self.equal.disagrees() || shown.any(Live::disagrees) {
             return Exit::Disagreement;
         }
         match self.equal.answer {

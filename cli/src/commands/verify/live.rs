@@ -1,5 +1,6 @@
 //! The running kernel's opinion of one call.
 
+use callproof_kernel_diff::Oracle;
 use callproof_vm::{Endian, Filter, SeccompData, combine};
 use serde::Serialize;
 
@@ -24,26 +25,41 @@ pub(crate) enum Live {
     },
 }
 
-impl Live {
-    /// Asks each filter of a chain, oldest first, about a call that gets this value from the emulator.
-    pub(super) fn ask(filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Self {
-        match asked(filters, call, value, settings) {
-            Ok(asked) => asked,
-            Err(why) => Self::Skipped { why },
-        }
+/// The running kernel, if there is a way to ask it.
+pub(super) struct Running {
+    oracle: Result<Box<dyn Oracle>, String>,
+}
+
+impl Running {
+    pub(super) fn new() -> Self {
+        Self { oracle: oracle() }
     }
 
+    /// Asks each filter of a chain, oldest first, about a call that gets this value from the emulator.
+    pub(super) fn ask(&mut self, filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Live {
+        let oracle = self.oracle.as_mut().map_err(|why| why.clone());
+        let asked = oracle.and_then(|oracle| asked(oracle.as_mut(), filters, call, value, settings));
+        asked.unwrap_or_else(|why| Live::Skipped { why })
+    }
+}
+
+impl Live {
     /// Whether the kernel contradicts the emulator.
     pub(crate) const fn disagrees(&self) -> bool {
         matches!(self, Self::Asked { agrees: false, .. })
     }
 }
 
-fn asked(filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Result<Live, String> {
+fn asked(
+    oracle: &mut dyn Oracle,
+    filters: &[Filter<'_>],
+    call: &SeccompData,
+    value: u32,
+    settings: &Settings,
+) -> Result<Live, String> {
     if settings.byte_order().of(call.arch) != Endian::NATIVE {
         return Err("calls of the other byte order cannot be made here".to_owned());
     }
-    let mut oracle = oracle()?;
     let mut values = Vec::with_capacity(filters.len());
     for filter in filters {
         let answer = oracle.evaluate(filter.program(), core::slice::from_ref(call));

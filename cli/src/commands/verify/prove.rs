@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use callproof_formats::Position;
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
     Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_properties,
@@ -10,7 +11,7 @@ use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Show
 use callproof_vm::{Chain, Filter};
 
 use super::claims::{Claimed, Claims};
-use super::live::Live;
+use super::live::Running;
 use super::sides;
 use super::witness::{Witness, witness};
 use crate::args::Prove;
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Cl
         for (property, env) in file.properties(&base) {
             let (mut claimed, outcome) = judge.claim(property, &env, &text)?;
             claimed.file = text.is_file.then(|| text.name.clone());
-            claimed.line = text.is_file.then(|| text.position(property.span.start).0);
+            claimed.line = text.is_file.then(|| Position::of(&text.text, property.span.start).line);
             claims.claims.push(claimed);
             if let Answer::Holds { proof: Some(proof), .. } = outcome.answer {
                 proofs.push(proof);
@@ -117,37 +118,8 @@ impl Text {
         path.parent().filter(|_| self.is_file).unwrap_or_else(|| Path::new(""))
     }
 
-    /// Line and column of a place, from 1.
-    fn position(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        let line = before.matches('\n').count().saturating_add(1);
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            .saturating_add(1);
-        (line, column)
-    }
-
     fn refuse(&self, problems: &[Problem]) -> Failure {
-        let place = |problem: &Problem| {
-            let (line, column) = self.position(problem.span.start);
-            format!("{}:{line}:{column}", self.name)
-        };
-        let Some(first) = problems.first() else {
-            return Failure::usage(format_args!("`{}` has no meaning", self.name));
-        };
-        let more = problems
-            .iter()
-            .skip(1)
-            .map(|problem| format!("\n{}: {}", place(problem), problem.message));
-        let failure = Failure::usage(format_args!("{}{}", first.message, more.collect::<String>())).at(place(first));
-        match &first.help {
-            Some(help) => failure.with_help(help),
-            None => failure,
-        }
+        callproof::Error::text(&self.name, &self.text, problems).into()
     }
 }
 
@@ -254,6 +226,8 @@ pub(super) struct Asking {
 pub(super) struct Judge<'j> {
     session: Session<'j>,
     asking: Asking,
+    /// Asked about every call that is shown, if at all
+    running: Option<Running>,
     filters: &'j [Filter<'j>],
     others: &'j Admitted<'j>,
     own_name: &'j str,
@@ -282,6 +256,7 @@ impl<'j> Judge<'j> {
         Self {
             session,
             asking,
+            running: asking.live.then(Running::new),
             filters,
             others,
             own_name,
@@ -320,7 +295,7 @@ impl<'j> Judge<'j> {
         self.claimed(reads, &claim, &outcome)
     }
 
-    fn claimed(&self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {
+    fn claimed(&mut self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {
         let shown = match &outcome.answer {
             Answer::Fails(found) => found.shown.as_slice(),
             Answer::Holds { shown, .. } => shown.get(..MOST_SHOWN).unwrap_or(shown),
@@ -331,16 +306,16 @@ impl<'j> Judge<'j> {
             Claim::Relation { left, right, .. } => [left, right],
             _ => [own, own],
         };
-        let witnesses = shown.iter().enumerate().map(|(at, one)| {
+        let mut witnesses = Vec::new();
+        for (at, one) in shown.iter().enumerate() {
             let side = sides.get(at).copied().unwrap_or(own);
-            self.witness(one, side)
-        });
-        let witnesses = witnesses.collect::<Result<_>>()?;
+            witnesses.push(self.witness(one, side)?);
+        }
         Ok(Claimed::new(reads, outcome, witnesses, &self.asking.limits))
     }
 
     /// A call with what an operand says about it.
-    fn witness(&self, shown: &Shown, operand: &Operand) -> Result<Witness> {
+    fn witness(&mut self, shown: &Shown, operand: &Operand) -> Result<Witness> {
         let name = match operand {
             Operand::Own => self.own_name.to_owned(),
             Operand::Named(name, _) => name.clone(),
@@ -350,8 +325,8 @@ impl<'j> Judge<'j> {
         let filters = self.filters_of(operand);
         let chain = filters.as_ref().map(|filters| Chain::new(filters));
         let mut witness = witness(shown, &name, chain.as_ref(), self.settings)?;
-        if let Some(filters) = filters.filter(|_| self.asking.live) {
-            witness.live = Some(Live::ask(&filters, &shown.call, shown.verdict.value, self.settings));
+        if let (Some(running), Some(filters)) = (&mut self.running, &filters) {
+            witness.live = Some(running.ask(filters, &shown.call, shown.verdict.value, self.settings));
         }
         Ok(witness)
     }

@@ -7,6 +7,7 @@ use callproof_verifier::{
 use callproof_vm::{Action, Endian, Kernel, SeccompData};
 use serde::Serialize;
 
+use super::live::Live;
 use super::witness::constant_name;
 use crate::settings::{Settings, abi_endian};
 
@@ -45,6 +46,9 @@ pub(crate) struct Differing {
     pub(crate) left: String,
     /// The verdict of the right side
     pub(crate) right: String,
+    /// What the running kernel says of the left side and of the right side, when it was asked
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) live: Vec<Live>,
 }
 
 /// A verdict, or how it depends on arguments.

@@ -46,29 +46,8 @@ fn write_witness(text: &mut String, witness: &Witness) {
         "    gets {} ({:#010x}) from {}{cost}",
         witness.verdict, witness.value, witness.of
     );
-    match &witness.live {
-        Some(Live::Asked {
-            kernel, agrees: true, ..
-        }) => {
-            let _ = writeln!(
-                text,
-                "    {}",
-                paint(GOOD, format_args!("Linux {kernel} says the same"))
-            );
-        }
-        Some(Live::Asked { kernel, values, .. }) => {
-            let values: Vec<String> = values.iter().map(|value| format!("{value:#010x}")).collect();
-            let says = format!("Linux {kernel} says otherwise: {}", values.join(", "));
-            let _ = writeln!(text, "    {}", paint(BAD, says));
-        }
-        Some(Live::Skipped { why }) => {
-            let _ = writeln!(
-                text,
-                "    {}",
-                paint(OPEN, format_args!("the running kernel was not asked: {why}"))
-            );
-        }
-        None => {}
+    if let Some(live) = &witness.live {
+        write_live(text, live);
     }
     for constant in &witness.constants {
         let _ = writeln!(text, "    {constant}");
@@ -79,6 +58,22 @@ fn write_witness(text: &mut String, witness: &Witness) {
             let _ = writeln!(text, "    {}", bypass.message);
         }
     }
+}
+
+/// What the running kernel says of a call.
+pub(super) fn write_live(text: &mut String, live: &Live) {
+    let says = match live {
+        Live::Asked {
+            kernel, agrees: true, ..
+        } => paint(GOOD, format_args!("Linux {kernel} says the same")),
+        Live::Asked { kernel, values, .. } => {
+            let values: Vec<String> = values.iter().map(|value| format!("{value:#010x}")).collect();
+            let says = format!("Linux {kernel} says otherwise: {}", values.join(", "));
+            paint(BAD, says)
+        }
+        Live::Skipped { why } => paint(OPEN, format_args!("the running kernel was not asked: {why}")),
+    };
+    let _ = writeln!(text, "    {says}");
 }
 
 /// Calls by ABI, a few of each.

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use super::super::style::{FAINT, NAME, OPEN, paint};
-use super::claims::write_claim;
+use super::claims::{write_claim, write_live};
 use crate::commands::verify::differences::Differences;
 use crate::commands::verify::explain::Explain;
 use crate::commands::verify::rules::{Rule, Section, Tree};
@@ -66,6 +66,7 @@ fn write_rule(text: &mut String, rule: &Rule) {
             "    {}",
             paint(FAINT, format_args!("{} gets {answers}", shown.call))
         );
+        shown.live.iter().for_each(|live| write_live(text, live));
     }
 }
 
