@@ -6,6 +6,8 @@ use core::time::Duration;
 use callproof_verifier::{Engines, Limit, Limits};
 use clap::{Args, ValueEnum};
 
+use crate::error::{Failure, Result};
+
 /// Options of every command that decides about every call.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Effort")]
@@ -31,6 +33,22 @@ impl Effort {
         };
         self.limit.iter().for_each(|limit| limit.set(&mut limits));
         limits
+    }
+}
+
+impl Effort {
+    /// The limits of a command that diagrams alone can carry out.
+    ///
+    /// # Errors
+    /// When the SAT solver was asked for.
+    pub(crate) fn of_diagrams(&self) -> Result<Limits> {
+        if self.engine == EngineArg::Sat {
+            return Err(
+                Failure::usage("the SAT solver answers claims; this command lists what diagrams say")
+                    .with_help("leave `--engine sat` away, or ask it with `callproof prove`"),
+            );
+        }
+        Ok(self.limits())
     }
 }
 
@@ -78,7 +96,7 @@ impl LimitArg {
 impl FromStr for LimitArg {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> core::result::Result<Self, String> {
         let names = || Limit::ALL.map(Limit::name).join(", ");
         let (name, amount) = text
             .split_once('=')
@@ -120,7 +138,7 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<(Limit, u64), String> {
+    fn parse(text: &str) -> core::result::Result<(Limit, u64), String> {
         LimitArg::from_str(text).map(|arg| (arg.limit, arg.most))
     }
 

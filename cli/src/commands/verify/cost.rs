@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Decided, input: &Input, settings: &Settings) -> Result<
         limit: None,
     };
     let machine = settings.machine_of(settings.layout());
-    let limits = args.effort.limits();
+    let limits = args.effort.of_diagrams()?;
     let mut session = Session::new(&chain, Vec::new(), machine, settings.byte_order(), &limits);
     cost.bound = Some(session.subject().longest_path());
     let name = cost.filters.join(",");

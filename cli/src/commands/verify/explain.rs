@@ -27,7 +27,7 @@ pub(crate) struct Explain {
 pub(crate) fn run(args: &Decided, input: &Input, settings: &Settings) -> Result<Explain> {
     let loaded = input.chain(&args.filters)?;
     let chain = admitted(&loaded, settings)?;
-    let limits = args.effort.limits();
+    let limits = args.effort.of_diagrams()?;
     let explained = explain(&chain, settings, &limits);
     Ok(Explain {
         kernel: settings.kernel.to_string(),
