@@ -298,7 +298,7 @@ fn the_page_has_the_command_for_each_and_it_does_what_the_page_says() {
     }
 }
 
-/// The same profile means two things: what holds by the specification fails as runc and crun read it.
+/// The same profile means two things: what holds as its text reads fails as runc and crun read it.
 #[test]
 fn runtimes_read_two_conditions_on_one_argument_differently() {
     let folder = "examples/bugs/22-and-or-by-runtime";
