@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod disasm;
 mod eval;
+mod observed;
 mod rules;
 mod table;
 mod vectors;
@@ -31,6 +32,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Explain(explain) => rules::explain(explain),
         Answer::Cost(cost) => cost::text(cost),
         Answer::CheckProof(checked) => claims::checked(checked),
+        Answer::Why(why) => observed::why(why),
+        Answer::Replay(replay) => observed::replay(replay),
         Answer::Streamed => String::new(),
     }
 }

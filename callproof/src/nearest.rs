@@ -5,14 +5,14 @@ use callproof_policy::ByteOrder;
 use callproof_verifier::{Relation, Session, Set, Space, Undecided, Verdicts, View, WordTest};
 use callproof_vm::{Filter, Machine, SeccompData};
 
-use super::exhibit::{Nearest, decide, permits, verdict_text};
+use crate::exhibit::{Nearest, decide, permits, verdict_text};
 
 /// The words of registers, in the order in which they may change: arguments first, then the instruction pointer.
 const WORDS: [u8; 14] = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 2, 3];
 
 /// The nearest call of the same number: allowed when the witness is denied, else denied. `None` when there is none, or
 /// when finding it takes too much.
-pub(super) fn nearest(
+pub(crate) fn nearest(
     session: &mut Session<'_>,
     filters: &[Filter<'_>],
     call: &SeccompData,
