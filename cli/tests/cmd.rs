@@ -17,5 +17,6 @@ fn the_command_prints_what_the_pages_say() {
         .case(package.join("tests/cmd/*.trycmd"))
         .case(root.join("docs/CLI.md"))
         .case(root.join("docs/BUGS.md"))
+        .case(root.join("docs/CASES.md"))
         .case(root.join("README.md"));
 }

@@ -52,8 +52,14 @@ fn codes_are_the_contract() {
         ),
         (2, vec!["kernel", "vectors", "check", "vectors/README.md"]),
         (0, vec!["why", "read(3, 0x1000, 5) = 5", ALLOW]),
-        (1, vec!["why", "read(3, 0x1000, 5) = -1 EPERM (Operation not permitted)", DENY]),
-        (1, vec!["why", "examples/web-server.audit.log", "examples/web-server.bpf"]),
+        (
+            1,
+            vec!["why", "read(3, 0x1000, 5) = -1 EPERM (Operation not permitted)", DENY],
+        ),
+        (
+            1,
+            vec!["why", "examples/web-server.audit.log", "examples/web-server.bpf"],
+        ),
         (2, vec!["why", "examples/nothing.log", ALLOW]),
         (2, vec!["why", "type=SECCOMP", ALLOW]),
         (2, vec!["why", "-", "-"]),

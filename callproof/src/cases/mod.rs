@@ -1,6 +1,7 @@
 //! Case files: running them, and what came of it.
 
 mod budget;
+mod coverage;
 pub(crate) mod judge;
 mod mutants;
 mod result;
@@ -8,6 +9,7 @@ mod run;
 mod snapshot;
 
 pub use crate::exhibit::{Exhibit, Nearest};
+pub use coverage::{Coverage, OfFilter, Spot, coverage};
 pub use mutants::{Mutants, Survivor, mutants};
 pub use result::{CaseResult, Outcome, Report, Skip};
 pub use run::{run, run_file, run_line};

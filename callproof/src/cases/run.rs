@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use callproof_formats::cases::{Budget, Case, CaseFile, Subject, What, read_cases};
 use callproof_policy::property::Operand;
-use callproof_policy::{Claim, Env, GroundPolicy, Item, Property, PropertyFile, Span};
+use callproof_policy::{Claim, Env, GroundPolicy, Item, Problem, Property, PropertyFile, Span};
 use callproof_verifier::{Session, Side};
 use callproof_vm::{Filter, Machine};
 
@@ -70,6 +70,30 @@ impl Prepared {
     ) -> Result<(), Error> {
         let named = (self.name.as_str(), self.text.as_str());
         run_while(named, &self.file, &self.folder, subject, options, wanted)
+    }
+
+    /// What the file is called.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder that paths count from.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn cases(&self) -> &[Case] {
+        &self.file.cases
+    }
+
+    /// What is wrong with the text of a case.
+    pub(super) fn refuse(&self, problems: &[Problem]) -> Error {
+        Error::text(&self.name, &self.text, problems)
+    }
+
+    /// How the file and those that it names are read.
+    pub(super) fn reading(&self, options: &Options) -> Reading {
+        reading(&self.file, options)
     }
 
     /// The machine that the programs run on.

@@ -21,6 +21,7 @@ pub use used::{Unused, Way};
 pub use why::{Why, why};
 
 pub(crate) use traced::traced;
+pub(crate) use used::Used;
 
 use callproof_abi::Abi;
 use callproof_policy::ByteOrder;

@@ -34,19 +34,24 @@ pub enum Way {
 }
 
 /// Watches calls.
-pub(super) struct Used {
+pub(crate) struct Used {
     filter: usize,
     /// For each instruction of each filter: executed, went one way, went the other
     seen: Vec<Vec<[bool; 3]>>,
 }
 
 impl Used {
-    pub(super) fn new(filters: &[Filter<'_>]) -> Self {
+    pub(crate) fn new(filters: &[Filter<'_>]) -> Self {
         let of = |filter: &Filter<'_>| vec![[false; 3]; filter.program().len()];
         Self {
             filter: 0,
             seen: filters.iter().map(of).collect(),
         }
+    }
+
+    /// For each instruction of each filter: executed, went one way, went the other.
+    pub(crate) fn seen(&self) -> &[Vec<[bool; 3]>] {
+        &self.seen
     }
 
     /// What no call ran through. A test that was never reached stands for everything it leads to.

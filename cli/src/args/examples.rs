@@ -132,6 +132,7 @@ Examples:
   callproof test web-server.calls --filter new.bpf
   callproof test web-server.calls --bless
   callproof test web-server.calls --mutants
+  callproof test web-server.calls --coverage --min-coverage 90 --coverage-out coverage.info
 
 docs/CASES.md describes case files. Exits with 0 when every case passes or fails as expected, 1 when one fails or (with
 --mutants) a change goes unnoticed, 3 when one is undecided, 2 when nothing could be tested.";

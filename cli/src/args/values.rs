@@ -143,6 +143,11 @@ pub(super) fn jobs() -> RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=1024)
 }
 
+/// A share in percent.
+pub(super) fn percent() -> RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..=100)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

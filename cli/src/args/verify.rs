@@ -53,11 +53,28 @@ pub(crate) struct Test {
     /// Change each test and each return of the filter in turn, and tell which changes no case notices
     #[arg(long, conflicts_with = "bless")]
     pub(crate) mutants: bool,
+    /// Tell which ways of tests and which returns of the filter no case exercises
+    #[arg(long, conflicts_with = "bless")]
+    pub(crate) coverage: bool,
+    /// File to write that to, too: lcov's format if its name ends in `.info`, else JSON
+    #[arg(long, value_name = "FILE", requires = "coverage")]
+    pub(crate) coverage_out: Option<PathBuf>,
+    /// Fail when less than this many percent are exercised
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = super::values::percent())]
+    pub(crate) min_coverage: Option<u8>,
     /// Write snapshots that differ anew
     #[arg(long)]
     pub(crate) bless: bool,
     #[command(flatten)]
     pub(crate) effort: Effort,
+}
+
+impl Test {
+    /// How often a file is gone through, all together.
+    pub(crate) fn steps(&self) -> u64 {
+        let times = 1_u64 + u64::from(self.mutants) + u64::from(self.coverage);
+        times.saturating_mul(u64::try_from(self.files.len()).unwrap_or(u64::MAX))
+    }
 }
 
 /// `equiv`, `diff`

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use callproof::cases::{CaseResult, Mutants, Outcome, Report as OfFile, Survivor, mutants, run_file};
+use callproof::cases::{
+    CaseResult, Coverage, Mutants, Outcome, Report as OfFile, Survivor, coverage, mutants, run_file,
+};
 use serde::Serialize;
 
 use crate::args::Test;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::render::Progress;
 use crate::report::{Case, Finding, Report};
 use crate::settings::Settings;
 
@@ -17,29 +20,53 @@ pub(crate) struct Tests {
     pub(crate) files: Vec<OfFile>,
     /// What changed filters came to, a file each; null when nobody asked
     pub(crate) mutants: Option<Vec<Mutants>>,
+    /// What of the filters the cases exercise, a file each; null when nobody asked
+    pub(crate) coverage: Option<Vec<Coverage>>,
+    /// A file to write that to
+    #[serde(skip)]
+    pub(crate) coverage_out: Option<PathBuf>,
+    /// The least that must be exercised, in percent
+    #[serde(skip)]
+    pub(crate) min_coverage: Option<u8>,
 }
 
-pub(crate) fn run(test: &Test, settings: &Settings) -> Result<Tests> {
+pub(crate) fn run(test: &Test, settings: &Settings, progress: &mut Progress) -> Result<Tests> {
     let options = callproof::Options {
         filters: test.filter.clone(),
         bless: test.bless,
         limits: test.effort.limits(),
         ..settings.options()
     };
-    let files = test.files.iter().map(|path| run_file(path, &options));
-    let files: Vec<OfFile> = files.collect::<core::result::Result<_, _>>()?;
-    let changed = |(path, file): (&PathBuf, &OfFile)| mutants(path, &options, file);
-    let mutants = test
-        .mutants
-        .then(|| {
-            test.files
-                .iter()
-                .zip(&files)
-                .map(changed)
-                .collect::<core::result::Result<_, _>>()
-        })
-        .transpose()?;
-    Ok(Tests { files, mutants })
+    let mut done = 0;
+    let mut files: Vec<OfFile> = Vec::new();
+    for path in &test.files {
+        files.push(run_file(path, &options)?);
+        done = tick(done, progress);
+    }
+    let mut tests = Tests {
+        files,
+        mutants: test.mutants.then(Vec::new),
+        coverage: test.coverage.then(Vec::new),
+        coverage_out: test.coverage_out.clone(),
+        min_coverage: test.min_coverage,
+    };
+    for (path, file) in test.files.iter().zip(&tests.files) {
+        if let Some(all) = &mut tests.mutants {
+            all.push(mutants(path, &options, file)?);
+            done = tick(done, progress);
+        }
+        if let Some(all) = &mut tests.coverage {
+            all.push(coverage(path, &options)?);
+            done = tick(done, progress);
+        }
+    }
+    Ok(tests)
+}
+
+fn tick(done: u64, progress: &mut Progress) -> u64 {
+    let done = done.saturating_add(1);
+    progress.set(done);
+    done
 }
 
 impl Tests {
@@ -51,7 +78,11 @@ impl Tests {
     /// One case that fails decides; then one that is undecided; skipped cases alone are no success.
     pub(crate) fn exit(&self) -> Exit {
         let any = |outcome| self.count(outcome) > 0;
-        if any(Outcome::Failed) || any(Outcome::UnexpectedPass) || self.survivors().next().is_some() {
+        if any(Outcome::Failed)
+            || any(Outcome::UnexpectedPass)
+            || self.survivors().next().is_some()
+            || self.too_little().is_some()
+        {
             Exit::Finding
         } else if any(Outcome::Undecided) {
             Exit::Undecided
@@ -60,6 +91,14 @@ impl Tests {
         } else {
             Exit::Usage
         }
+    }
+
+    /// The least part that a file exercises, in percent, if that is not enough.
+    pub(crate) fn too_little(&self) -> Option<f64> {
+        let least = self.coverage.iter().flatten().map(Coverage::percent).reduce(f64::min)?;
+        self.min_coverage
+            .filter(|wanted| least < f64::from(*wanted))
+            .map(|_| least)
     }
 
     /// Changes that no case notices, with the case files.
@@ -75,8 +114,28 @@ impl Tests {
         });
         Report {
             suite: "test",
-            cases: cases.chain(self.survivors().map(survivor)).collect(),
+            cases: cases
+                .chain(self.survivors().map(survivor))
+                .chain(self.uncovered())
+                .collect(),
         }
+    }
+}
+
+impl Tests {
+    /// A case of its own for the coverage that was asked for.
+    fn uncovered(&self) -> Option<Case> {
+        let wanted = self.min_coverage?;
+        let finding = self.too_little().map(|least| Finding {
+            rule: "coverage",
+            message: format!("the cases exercise {least:.1}% of what calls can reach, and {wanted}% are wanted"),
+            file: None,
+            line: None,
+        });
+        Some(Case::new(
+            format!("coverage of at least {wanted}%"),
+            finding.into_iter().collect(),
+        ))
     }
 }
 

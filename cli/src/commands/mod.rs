@@ -64,7 +64,10 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
         Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
         Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove.with_policy(), input, settings)?),
-        Command::Test(test) => Answer::Tests(cases::run(&test, settings)?),
+        Command::Test(test) => {
+            let mut progress = Progress::new("files", Some(test.steps()), quiet);
+            Answer::Tests(cases::run(&test, settings, &mut progress)?)
+        }
         Command::Equiv(pair) => Answer::Claims(verify::compare::equiv(&pair, input, settings)?),
         Command::Subset(subset) => Answer::Claims(verify::compare::subset(&subset, input, settings)?),
         Command::Diff(pair) => Answer::Differences(Box::new(verify::differences::run(&pair, input, settings)?)),

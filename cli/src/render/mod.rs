@@ -62,6 +62,7 @@ impl Printer {
         match answer {
             Answer::Written(made) => written::to_files(made)?,
             Answer::Diff(diff) => written::mismatches(diff)?,
+            Answer::Tests(tests) => written::coverage(tests)?,
             _ => {}
         }
         for output in &self.outputs {

@@ -3,6 +3,9 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use callproof::cases::Coverage;
+
+use crate::commands::cases::Tests;
 use crate::commands::diff::Diff;
 use crate::commands::written::{Target, Written};
 use crate::error::{Failure, Result};
@@ -34,6 +37,22 @@ pub(super) fn mismatches(diff: &Diff) -> Result<()> {
     diff.mismatches.iter().try_for_each(|found| {
         fs::write(&found.file, &found.vector).map_err(|error| Failure::io("write", &found.file, &error))
     })
+}
+
+/// Writes what cases exercise, if a file was named for it.
+pub(super) fn coverage(tests: &Tests) -> Result<()> {
+    let Some((path, all)) = tests.coverage_out.as_ref().zip(tests.coverage.as_ref()) else {
+        return Ok(());
+    };
+    let text = if path.extension().is_some_and(|ending| ending == "info") {
+        all.iter().map(Coverage::lcov).collect()
+    } else {
+        // Plain data; writing it to memory does not fail.
+        let mut text = serde_json::to_string_pretty(all).unwrap_or_default();
+        text.push('\n');
+        text
+    };
+    fs::write(path, text).map_err(|error| Failure::io("write", path, &error))
 }
 
 /// Prints the products themselves, one after the other.

@@ -53,20 +53,46 @@ pub(super) fn by_sat_engine(session: &Session<'_>, begun: Instant) -> Result<Ans
 
 /// Calls that take every edge of the graphs that some call takes.
 fn reached(session: &mut Session<'_>) -> Result<Vec<SeccompData>, Undecided> {
-    let mut calls: Vec<SeccompData> = session.space.example(Set::ALL)?.into_iter().collect();
+    exercised(session, Set::ALL)
+}
+
+/// Calls of a set that together take every edge of the graphs that some call of the set takes: every call that does
+/// something at an instruction takes an edge on which that is done.
+pub(super) fn exercised(session: &mut Session<'_>, calls: Set) -> Result<Vec<SeccompData>, Undecided> {
+    let ways = match session.ways.take() {
+        Some(ways) => ways,
+        None => ways(session)?,
+    };
+    let mut found: Vec<SeccompData> = session.space.example(calls)?.into_iter().collect();
+    let mut each = || {
+        for way in &ways {
+            let both = session.space.and(calls, *way)?;
+            if !both.is_empty() {
+                found.extend(session.space.example(both)?);
+            }
+        }
+        Ok(())
+    };
+    let all: Result<(), Undecided> = each();
+    session.ways = Some(ways);
+    all.map(|()| found)
+}
+
+/// For each edge of the graphs that some call takes, the calls that do.
+fn ways(session: &mut Session<'_>) -> Result<Vec<Set>, Undecided> {
+    let mut ways = Vec::new();
     for graph in session.own.graphs() {
         let plan = Plan::new(graph);
         let reach = Reach::new(&mut session.space.arena, &plan)?;
         for &id in graph.order() {
             for held in [true, false] {
                 if reach.is_taken(id, held) {
-                    let taking = reach.taking(&mut session.space.arena, id, held)?;
-                    calls.extend(session.space.example(Set(taking))?);
+                    ways.push(Set(reach.taking(&mut session.space.arena, id, held)?));
                 }
             }
         }
     }
-    Ok(calls)
+    Ok(ways)
 }
 
 /// What no call was seen to do yet.

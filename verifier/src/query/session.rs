@@ -39,6 +39,8 @@ pub struct Session<'f> {
     others: BTreeMap<String, Other<'f>>,
     functions: Vec<(View, Function)>,
     pub(super) costs: Option<Costs>,
+    /// For each edge of the filters' graphs that some call takes, the calls that do
+    pub(super) ways: Option<Vec<Set>>,
     pub(super) order: ByteOrder,
     limits: Limits,
 }
@@ -95,6 +97,7 @@ impl<'f> Session<'f> {
             unexplored,
             functions: Vec::new(),
             costs: None,
+            ways: None,
             order,
             limits: *limits,
         }
@@ -145,6 +148,7 @@ impl<'f> Session<'f> {
         self.space = space;
         self.functions.clear();
         self.costs = None;
+        self.ways = None;
     }
 
     /// The answer of the diagrams, with a proof where it needs one.
@@ -204,6 +208,22 @@ impl<'f> Session<'f> {
     #[must_use]
     pub const fn subject(&self) -> &Subject<'f> {
         &self.own
+    }
+
+    /// Some of the calls that a predicate speaks of, which together make the filters do everything that any of these
+    /// calls makes them do: whoever watches their replay sees every instruction and every way of a test. Empty when
+    /// there is no such call.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit.
+    pub fn exercised(&mut self, calls: &Grounded) -> Result<Vec<SeccompData>, Undecided> {
+        if let Some(undecided) = self.unexplored {
+            return Err(undecided);
+        }
+        self.space.restart();
+        let asked = self.asked(calls)?;
+        let found = coverage::exercised(self, asked)?;
+        Ok(found.iter().map(|call| self.made(call)).collect())
     }
 
     /// The function of the chain that questions are about.

@@ -45,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "callproof-benches",
         &[
+            "callproof",
             "callproof-vm",
             "callproof-abi",
             "callproof-policy",

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use callproof::cases::{CaseResult, Mutants, Outcome};
+use callproof::cases::{CaseResult, Coverage, Mutants, Outcome};
 
 use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use crate::commands::cases::Tests;
@@ -45,7 +45,54 @@ pub(super) fn text(tests: &Tests) -> String {
     for mutants in tests.mutants.iter().flatten() {
         write_mutants(&mut text, mutants);
     }
+    for coverage in tests.coverage.iter().flatten() {
+        write_coverage(&mut text, coverage);
+    }
+    if let Some(least) = tests.too_little() {
+        let wanted = tests.min_coverage.unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "{}: {least:.1}% are exercised, and {wanted}% are wanted",
+            paint(BAD, "too little")
+        );
+    }
     text
+}
+
+fn write_coverage(text: &mut String, coverage: &Coverage) {
+    let (hit, all) = coverage.exercised();
+    let dead = coverage.spots().filter(|(_, spot)| !spot.reachable).count();
+    let _ = writeln!(
+        text,
+        "{}: {} cases exercise {hit} of {all} ways and returns ({:.1}%); {} cases of other kinds are not counted; \
+         {dead} ways and returns are reached by no call",
+        harmless(&coverage.file),
+        coverage.counted,
+        coverage.percent(),
+        coverage.uncounted
+    );
+    for (line, limit) in &coverage.undecided {
+        let _ = writeln!(text, "  {} line {line}: {limit}", paint(OPEN, "undecided:"));
+    }
+    if let Some(limit) = &coverage.limit {
+        let _ = writeln!(text, "  {} what calls can reach: {limit}", paint(OPEN, "undecided:"));
+    }
+    for (filter, spot) in coverage.spots().filter(|(_, spot)| spot.reachable && spot.hits == 0) {
+        let way = match spot.met {
+            None => "this return",
+            Some(true) => "the jump when it is met",
+            Some(false) => "the jump when it is not met",
+        };
+        let of = if coverage.filters.len() > 1 {
+            format!("filter {filter} ")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "  {of}{}  {}", spot.instruction, paint(FAINT, way));
+        if let Some(call) = &spot.missing {
+            let _ = writeln!(text, "    no case speaks of {call}");
+        }
+    }
 }
 
 fn write_mutants(text: &mut String, mutants: &Mutants) {
