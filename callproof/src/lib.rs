@@ -30,6 +30,7 @@ mod filter;
 pub mod harness;
 mod macros;
 mod options;
+mod origin;
 mod programs;
 mod source;
 
@@ -37,6 +38,8 @@ pub use compile::compile;
 pub use error::{Error, ErrorKind};
 pub use filter::Filter;
 pub use options::Options;
-pub use programs::{Programs, compile_file, policies};
+pub use origin::{Origin, Traced};
+pub use programs::{Compiled, Programs, compile_file, compile_text, policies};
+pub use source::Policies;
 
 pub use callproof_vm::{Insn, Kernel};

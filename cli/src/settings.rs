@@ -4,7 +4,7 @@ use callproof_abi::Abi;
 use callproof_policy::{AbiItem, AbiList, ByteOrder};
 use callproof_vm::{Endian, Kernel, Machine, ShiftByX};
 
-use crate::args::{Arch, Global};
+use crate::args::{Arch, Global, PolicyArgs};
 
 /// What a command needs to know besides its own arguments.
 #[derive(Clone, Debug)]
@@ -17,10 +17,14 @@ pub(crate) struct Settings {
     pub(crate) kernel: Kernel,
     /// The same, if somebody said so
     kernel_given: Option<Kernel>,
+    /// What is said beside policies
+    policy: PolicyArgs,
+    /// Whether nobody wants to read anything but errors
+    pub(crate) quiet: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, policy: &PolicyArgs) -> Self {
         let mut abis: Vec<Abi> = Vec::new();
         let named = global.arch.iter().flat_map(|arch| match arch {
             Arch::All => filtering_abis(),
@@ -37,6 +41,8 @@ impl Settings {
             shift: global.shift.into(),
             kernel: global.kernel.unwrap_or_default(),
             kernel_given: global.kernel,
+            policy: policy.clone(),
+            quiet: global.quiet,
         }
     }
 
@@ -74,6 +80,9 @@ impl Settings {
             kernel: self.kernel_given,
             order: self.byte_order(),
             shift: self.shift,
+            runtime: self.policy.runtime,
+            select: self.policy.select.clone(),
+            caps: self.policy.caps(),
             ..callproof::Options::default()
         }
     }
@@ -130,7 +139,8 @@ mod tests {
 
     fn settings(options: &[&str]) -> Settings {
         let line = ["callproof", "demo"].iter().chain(options);
-        Settings::new(&Cli::try_parse_from(line).unwrap().global)
+        let cli = Cli::try_parse_from(line).unwrap();
+        Settings::new(&cli.global, &cli.policy)
     }
 
     #[test]

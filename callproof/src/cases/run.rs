@@ -194,9 +194,9 @@ fn reading(file: &CaseFile, options: &Options) -> Reading {
         abis,
         endian: machine.endian,
         kernel: machine.kernel,
-        runtime: file.header.runtime.unwrap_or_default(),
-        select: file.header.select.clone(),
-        caps: file.header.caps.clone(),
+        runtime: options.runtime.or(file.header.runtime).unwrap_or_default(),
+        select: options.select.clone().or_else(|| file.header.select.clone()),
+        caps: options.caps.clone().unwrap_or_else(|| file.header.caps.clone()),
     }
 }
 

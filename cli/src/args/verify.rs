@@ -101,7 +101,7 @@ pub(crate) struct Subset {
 #[derive(Args, Debug)]
 #[command(after_help = examples::FILTERS_DECIDED)]
 pub(crate) struct Decided {
-    /// Path, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
+    /// Path of a filter or a policy, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
     #[arg(value_name = "FILTER", required = true)]
     pub(crate) filters: Vec<String>,
     #[command(flatten)]

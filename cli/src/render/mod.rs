@@ -17,7 +17,7 @@ use std::path::Path;
 
 use anstream::AutoStream;
 
-pub(crate) use problem::{bug, print as problem};
+pub(crate) use problem::{bug, note, print as problem};
 pub(crate) use progress::Progress;
 
 use crate::args::{Output, Style};
