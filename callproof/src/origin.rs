@@ -18,6 +18,8 @@ use crate::programs::Compiled;
 
 /// The bits of a value that are data, and hold a mark.
 const DATA: u32 = 0xffff;
+/// What stands for ALLOW, of which the kernel drops the data: no named action, between LOG and ALLOW in precedence.
+const PERMITTED: u32 = 0x7ffe_0000;
 
 /// A place of a policy, and the answer that it gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +37,8 @@ impl Origin {
     }
 }
 
-/// Filters whose values tell where they come from: the action is that of the real filters, and the data is the number
-/// of an origin, from 1; data 0 tells of none.
+/// Filters whose values tell where they come from: the action is that of the real filters, with 0x7ffe for ALLOW, and
+/// the data is the number of an origin, from 1.
 #[derive(Clone, Debug)]
 pub struct Traced {
     /// The filters, oldest first
@@ -167,7 +169,10 @@ impl Compiled {
                 let action = origin
                     .and_then(|origin| origin.answer.action.value())
                     .ok_or_else(too_many)?;
-                insn.k = action | mark;
+                insn.k = match action {
+                    0x7fff_0000 => PERMITTED | mark,
+                    action => action | mark,
+                };
             }
         }
         Ok(Traced {

@@ -14,7 +14,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
 pub(crate) use policy::PolicyArgs;
-pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
+pub(crate) use verify::{CheckProof, Decided, Explain, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     /// What two filters answer differently, by ABI and call, with a call that shows it
     Diff(Pair),
     /// What a filter does, by ABI and call, with the conditions on arguments
-    Explain(Decided),
+    Explain(Explain),
     /// The exact worst-case number of instructions of each call, and which calls the kernel's bitmap answers
     Cost(Decided),
     /// Check a stored proof, alone

@@ -97,6 +97,18 @@ pub(crate) struct Subset {
     pub(crate) effort: Effort,
 }
 
+/// `explain`
+#[derive(Args, Debug)]
+#[command(after_help = examples::FILTERS_DECIDED)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) decided: Decided,
+    /// Tell for each answer the line of the policy or the instruction that gives it, and where the policy is not what its
+    /// text seems to say
+    #[arg(long)]
+    pub(crate) origin: bool,
+}
+
 /// `explain`, `cost`
 #[derive(Args, Debug)]
 #[command(after_help = examples::FILTERS_DECIDED)]

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
         let replayed = rule
             .examples
             .iter()
-            .map(|call| replayed(call, [&a, &b], &mut running, settings));
+            .map(|(_, call)| replayed(call, [&a, &b], &mut running, settings));
         rule.witnesses = replayed.collect::<Result<_>>()?;
     }
     Ok(Differences {

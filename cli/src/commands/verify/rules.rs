@@ -7,6 +7,7 @@ use callproof_verifier::{
 use callproof_vm::{Action, Endian, Kernel, SeccompData};
 use serde::Serialize;
 
+use super::leaves::{Leaf, leaves};
 use super::live::Live;
 use super::witness::constant_name;
 use crate::settings::{Settings, abi_endian};
@@ -29,9 +30,12 @@ pub(crate) struct Rule {
     /// Whether these are the numbers that no other rule has
     pub(crate) rest: bool,
     pub(crate) then: Tree,
-    /// A call for each verdict that shows it, where calls are wanted
+    /// The values that it comes to, with their conditions
     #[serde(skip)]
-    pub(crate) examples: Vec<SeccompData>,
+    pub(crate) leaves: Vec<Leaf>,
+    /// A call for each value but 0 that shows it, where calls are wanted
+    #[serde(skip)]
+    pub(crate) examples: Vec<(u32, SeccompData)>,
     /// The same, replayed
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) witnesses: Vec<Differing>,
@@ -80,7 +84,7 @@ pub(super) type Label<'l> = dyn Fn(u32, Option<Abi>) -> String + 'l;
 type Raw = Vec<(Ranges, Decision)>;
 
 /// For each of them, calls.
-type Examples = Vec<Vec<SeccompData>>;
+type Examples = Vec<Vec<(u32, SeccompData)>>;
 
 /// A function for each byte order, made when it is needed.
 pub(super) type Build<'b> = dyn FnMut(Endian) -> Result<(Space, Function), Undecided> + 'b;
@@ -189,7 +193,7 @@ fn shown_by(
         for value in values.into_iter().filter(|value| *value != 0) {
             let with = space.calls(function, &Verdicts::value(value))?;
             let with = space.and(calls, with)?;
-            of_region.extend(space.example(with)?);
+            of_region.extend(space.example(with)?.map(|call| (value, call)));
         }
         examples.push(of_region);
     }
@@ -221,6 +225,7 @@ fn section(abi: Option<Abi>, raw: &Raw, examples: &Examples, label: &Label<'_>) 
             numbers,
             rest,
             then,
+            leaves: leaves(decision, abi, only.as_deref()),
             examples,
             witnesses: Vec::new(),
         })
@@ -309,7 +314,7 @@ fn tree(decision: &Decision, abi: Option<Abi>, call: Option<&str>, label: &Label
     }
 }
 
-fn register_text(register: Register, width: Width, abi: Option<Abi>, call: Option<&str>) -> String {
+pub(super) fn register_text(register: Register, width: Width, abi: Option<Abi>, call: Option<&str>) -> String {
     let name = match register {
         Register::Arch => return "arch".to_owned(),
         Register::Number => return "nr".to_owned(),
@@ -328,7 +333,12 @@ fn register_text(register: Register, width: Width, abi: Option<Abi>, call: Optio
     }
 }
 
-fn condition_text(condition: &Condition, register: Register, abi: Option<Abi>, call: Option<&str>) -> String {
+pub(super) fn condition_text(
+    condition: &Condition,
+    register: Register,
+    abi: Option<Abi>,
+    call: Option<&str>,
+) -> String {
     let named = |value: u64| {
         let name = match (register, abi, call) {
             (Register::Argument(index), Some(abi), Some(call)) => constant_name(abi, call, index.into(), value),

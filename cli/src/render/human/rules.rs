@@ -1,24 +1,11 @@
-//! `explain` and `diff` for people.
+//! `diff` for people.
 
 use core::fmt::Write as _;
 
-use super::super::style::{FAINT, NAME, OPEN, paint};
+use super::super::style::{FAINT, NAME, paint};
 use super::claims::{write_claim, write_live};
 use crate::commands::verify::differences::Differences;
-use crate::commands::verify::explain::Explain;
 use crate::commands::verify::rules::{Rule, Section, Tree};
-
-pub(super) fn explain(explain: &Explain) -> String {
-    let mut text = String::new();
-    if let Some(limit) = &explain.limit {
-        let _ = writeln!(text, "{}: {limit}; raise it with `--limit`", paint(OPEN, "undecided"));
-    }
-    explain
-        .sections
-        .iter()
-        .for_each(|section| write_section(&mut text, section));
-    text
-}
 
 pub(super) fn differences(differences: &Differences) -> String {
     let mut text = String::new();
