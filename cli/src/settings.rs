@@ -60,6 +60,11 @@ impl Settings {
         (!self.abis.is_empty()).then_some(&self.abis)
     }
 
+    /// Whether every call is made on a machine of one byte order, whatever its architecture.
+    pub(crate) fn one_order(&self) -> bool {
+        self.endian.is_some()
+    }
+
     /// Which half of a register is which: as asked for, or as each ABI has it.
     pub(crate) fn byte_order(&self) -> ByteOrder {
         self.endian.map_or(ByteOrder::OfArch, ByteOrder::Fixed)
@@ -71,6 +76,32 @@ impl Settings {
             return AbiList::of([AbiItem::Any]);
         }
         AbiList::of(self.abis.iter().copied().map(AbiItem::Abi))
+    }
+
+    /// The options that change what filters and calls mean, as they would be typed again.
+    pub(crate) fn typed(&self) -> Vec<String> {
+        let policy = &self.policy;
+        let caps = policy.caps().map(|caps| {
+            if caps.is_empty() {
+                "none".to_owned()
+            } else {
+                caps.join(",")
+            }
+        });
+        let kernel = self.kernel_given.map(|kernel| kernel.to_string());
+        let runtime = policy.runtime.map(|runtime| runtime.name().to_owned());
+        let names: Vec<&str> = self.abis.iter().map(|abi| abi.name()).collect();
+        let options = [
+            ("--arch", (!names.is_empty()).then(|| names.join(","))),
+            ("--kernel", kernel),
+            ("--runtime", runtime),
+            ("--caps", caps),
+            ("--select", policy.select.clone()),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(option, value)| Some([option.to_owned(), value?]));
+        given.flatten().collect()
     }
 
     /// The surroundings of tests.

@@ -16,6 +16,19 @@ pub(crate) struct Leaf {
     pub(crate) when: Vec<String>,
 }
 
+impl Leaf {
+    /// Adds something that must hold too.
+    pub(super) fn narrow(&mut self, condition: &str) {
+        if self.when.is_empty() {
+            self.when.push(condition.to_owned());
+        } else {
+            self.when
+                .iter_mut()
+                .for_each(|when| *when = format!("{condition} and {when}"));
+        }
+    }
+}
+
 /// The values that a decision comes to, in the order of its cases; `call` is the one that it is about, if it is one.
 pub(super) fn leaves(decision: &Decision, abi: Option<Abi>, call: Option<&str>) -> Vec<Leaf> {
     let mut walk = Walk {

@@ -1,5 +1,6 @@
 //! Commands that decide about every possible call.
 
+pub(crate) mod changes;
 pub(crate) mod check_proof;
 pub(crate) mod claims;
 pub(crate) mod compare;

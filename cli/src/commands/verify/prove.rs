@@ -7,7 +7,8 @@ use std::path::Path;
 use callproof_formats::Position;
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
-    Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_properties,
+    AbiList, CallPattern, Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Selector, Sets,
+    Span, parse_properties,
 };
 use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side};
 use callproof_vm::{Chain, Filter};
@@ -304,17 +305,46 @@ impl<'j> Judge<'j> {
 
     /// Whether a relation of the chain to another side holds, over the calls in force.
     pub(super) fn relation(&mut self, comparison: Comparison, other: &str, reads: String) -> Result<Claimed> {
-        let calls = Predicate::of(callproof_policy::CallPattern::new(callproof_policy::Selector::Any));
+        let calls = Predicate::of(CallPattern::new(Selector::Any));
         let claim = Claim::Relation {
             left: Operand::Own,
             relation: comparison,
-            right: Operand::Named(other.to_owned(), callproof_policy::Span::default()),
+            right: Operand::Named(other.to_owned(), Span::default()),
             calls,
         };
         let env = Env::new(self.settings.in_force());
         let query = Query {
             claim: &claim,
             env: &env,
+        };
+        let outcome = self.session.ask(&query).map_err(Failure::bug)?;
+        self.claimed(reads, &claim, &outcome)
+    }
+
+    /// Whether the chain equals another side on some ABIs, but for some numbers; `other` in the list is what `shown` leaves
+    /// out.
+    pub(super) fn equal_outside(
+        &mut self,
+        other: &str,
+        numbers: &[(u32, u32)],
+        (on, shown): (AbiList, &AbiList),
+        reads: String,
+    ) -> Result<Claimed> {
+        let any = Predicate::of(CallPattern::new(Selector::Any));
+        let range = |(from, to): &(u32, u32)| CallPattern::new(Selector::Range(*from, *to));
+        let claim = Claim::Relation {
+            left: Operand::Own,
+            relation: Comparison::Equals,
+            right: Operand::Named(other.to_owned(), Span::default()),
+            calls: Predicate {
+                except: numbers.iter().map(range).collect(),
+                on: Some(on),
+                ..any
+            },
+        };
+        let query = Query {
+            claim: &claim,
+            env: &Env::new(shown.clone()),
         };
         let outcome = self.session.ask(&query).map_err(Failure::bug)?;
         self.claimed(reads, &claim, &outcome)

@@ -2,7 +2,7 @@
 
 use callproof_abi::{Abi, X32_BIT, errno_name};
 use callproof_verifier::{
-    Arches, Condition, Decision, Function, Ranges, Register, Set, Space, Undecided, Verdicts, Width,
+    Arches, Condition, Decision, Function, Ranges, Register, Relation, Set, Space, Undecided, Verdicts, Width, WordTest,
 };
 use callproof_vm::{Action, Endian, Kernel, SeccompData};
 use serde::Serialize;
@@ -80,6 +80,9 @@ pub(crate) struct Case {
 /// What a value is called on an ABI.
 pub(super) type Label<'l> = dyn Fn(u32, Option<Abi>) -> String + 'l;
 
+/// The bit of an architecture word that its little-endian ABIs have (`__AUDIT_ARCH_LE`).
+const LITTLE: u32 = 0x4000_0000;
+
 /// The regions of one architecture as they come.
 type Raw = Vec<(Ranges, Decision)>;
 
@@ -90,7 +93,8 @@ type Examples = Vec<Vec<(u32, SeccompData)>>;
 pub(super) type Build<'b> = dyn FnMut(Endian) -> Result<(Space, Function), Undecided> + 'b;
 
 /// What a function says on the ABIs asked for, or on those that it tells from the rest, and then on all others. With
-/// `examples`, each rule has a call for each value that it comes to, but for value 0.
+/// `examples`, each rule has a call for each value that it comes to, but for value 0. A section has no rules when every
+/// label in it is empty.
 pub(super) fn sections(
     build: &mut Build<'_>,
     settings: &Settings,
@@ -99,57 +103,121 @@ pub(super) fn sections(
 ) -> Result<Vec<Section>, Undecided> {
     let given = settings.abis_given();
     let abis = given.unwrap_or(Abi::ALL);
-    let mut others: Option<(Raw, Examples)> = None;
-    let mut found: Vec<(Abi, Raw, Examples)> = Vec::new();
+    let mut rest: Vec<(Endian, Raw, Examples)> = Vec::new();
+    let mut found: Vec<(Abi, Raw, Examples, bool)> = Vec::new();
     for endian in [Endian::Little, Endian::Big] {
         let here: Vec<Abi> = abis.iter().copied().filter(|abi| abi_endian(*abi) == endian).collect();
-        if here.is_empty() && (given.is_some() || others.is_some()) {
+        if here.is_empty() && given.is_some() {
             continue;
         }
         let (mut space, function) = build(endian)?;
-        let (of_abis, rest) = raw(&mut space, &function, &here)?;
+        let wanted = Wanted {
+            here: &here,
+            all: abis,
+            others: (!settings.one_order()).then_some(endian),
+        };
+        let (of_abis, others) = raw(&mut space, &function, &wanted)?;
         let mut shown = |raw: &Raw, abi| match examples {
-            true => shown_by(&mut space, &function, raw, abi, &here),
+            true => shown_by(&mut space, &function, raw, abi, &wanted),
             false => Ok(Examples::new()),
         };
         for (abi, raw) in of_abis {
-            let shown = shown(&raw, Some(abi))?;
-            found.push((abi, raw, shown));
+            let (shown, told) = (shown(&raw, Some(abi))?, raw != others);
+            found.push((abi, raw, shown, told));
         }
-        if others.is_none() {
-            let shown = shown(&rest, None)?;
-            others = Some((rest, shown));
-        }
+        let shown = if given.is_none() {
+            shown(&others, None)?
+        } else {
+            Examples::new()
+        };
+        rest.push((endian, others, shown));
     }
-    let (others, others_shown) = others.unwrap_or_default();
-    let distinct: Vec<_> = found
-        .iter()
-        .filter(|(_, raw, _)| given.is_some() || *raw != others)
-        .cloned()
-        .collect();
-    let shown = if distinct.is_empty() {
-        let hosts = settings.abis();
-        found.into_iter().filter(|(abi, _, _)| hosts.contains(abi)).collect()
-    } else {
-        distinct
+    let keep = |(abi, _, _, told): &(Abi, Raw, Examples, bool)| match given {
+        Some(_) => true,
+        None if found.iter().any(|(_, _, _, told)| *told) => *told,
+        None => settings.abis().contains(abi),
     };
-    let of_abi = |(abi, raw, shown): &(Abi, Raw, Examples)| section(Some(*abi), raw, shown, label);
-    let mut sections: Vec<Section> = shown.iter().map(of_abi).collect();
+    let of_abi = |(abi, raw, shown, _): &(Abi, Raw, Examples, bool)| section(Some(*abi), raw, shown, label);
+    let mut sections: Vec<Section> = found.iter().filter(|one| keep(one)).map(of_abi).collect();
     if given.is_none() {
-        sections.push(section(None, &others, &others_shown, label));
+        sections.push(others(&rest, label));
     }
-    sections.retain(|section| !section.rules.is_empty());
     Ok(sections)
 }
 
-fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi, Raw)>, Raw), Undecided> {
-    let mut arches: Vec<u32> = abis.iter().map(|abi| abi.audit_arch()).collect();
+/// Of which ABIs and architectures something is wanted in one byte order.
+struct Wanted<'w> {
+    /// The ABIs
+    here: &'w [Abi],
+    /// All ABIs that are told from the rest
+    all: &'w [Abi],
+    /// The byte order of the other architectures that are meant; `None` for all of them
+    others: Option<Endian>,
+}
+
+impl Wanted<'_> {
+    /// Whether one of the other architectures in some ranges is meant.
+    fn has(&self, ranges: &Ranges) -> bool {
+        let next = |word: u32| (u64::from(word) >> 30).saturating_add(1) << 30;
+        let of =
+            |endian, (low, high): &(u32, u32)| Endian::of_audit_arch(*low) == endian || next(*low) <= u64::from(*high);
+        self.others
+            .is_none_or(|endian| ranges.iter().any(|range| of(endian, range)))
+    }
+}
+
+/// What all architectures get that are not listed. Where the byte order matters, conditions say so.
+fn others(rest: &[(Endian, Raw, Examples)], label: &Label<'_>) -> Section {
+    let of_orders: Vec<(Endian, Vec<Rule>)> = rest
+        .iter()
+        .map(|(endian, raw, examples)| (*endian, section(None, raw, examples, label).rules))
+        .collect();
+    let in_all = |rule: &Rule| {
+        of_orders
+            .iter()
+            .all(|(_, rules)| rules.iter().any(|other| other.says(rule)))
+    };
+    let mut rules: Vec<Rule> = Vec::new();
+    for (endian, of_order) in &of_orders {
+        for rule in of_order {
+            let mut rule = rule.clone();
+            if !in_all(&rule) {
+                let order = match endian {
+                    Endian::Little => "the machine is little-endian",
+                    Endian::Big => "the machine is big-endian",
+                };
+                rule.leaves.iter_mut().for_each(|leaf| leaf.narrow(order));
+            } else if rules.iter().any(|other| other.says(&rule)) {
+                continue;
+            }
+            rules.push(rule);
+        }
+    }
+    rules.sort_by_key(|rule| rule.rest);
+    Section { abi: None, rules }
+}
+
+impl Rule {
+    /// Whether it says the same of the same numbers.
+    fn says(&self, other: &Self) -> bool {
+        self.numbers == other.numbers && self.then == other.then
+    }
+}
+
+fn raw(space: &mut Space, function: &Function, wanted: &Wanted<'_>) -> Result<(Vec<(Abi, Raw)>, Raw), Undecided> {
+    let mut arches: Vec<u32> = wanted.all.iter().map(|abi| abi.audit_arch()).collect();
     arches.sort_unstable();
     arches.dedup();
+    let own = |arches: &Arches| match arches {
+        Arches::One(arch) => wanted.here.iter().any(|abi| abi.audit_arch() == *arch),
+        Arches::Others(ranges) => wanted.has(ranges),
+    };
     let mut known: Vec<(Arches, Ranges, Decision)> = Vec::new();
     for region in space.regions(function, &arches)? {
-        let decision = space.decision(&region)?;
-        known.push((region.arches, region.numbers, decision));
+        if own(&region.arches) {
+            let decision = space.decision(&region)?;
+            known.push((region.arches, region.numbers, decision));
+        }
     }
     let of = |wanted: &dyn Fn(&Arches) -> bool| -> Raw {
         let own = known.iter().filter(|(arches, _, _)| wanted(arches));
@@ -158,7 +226,34 @@ fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi
     };
     let one = |abi: &Abi| (*abi, of(&|arches| *arches == Arches::One(abi.audit_arch())));
     let rest = of(&|arches| matches!(arches, Arches::Others(_)));
-    Ok((abis.iter().map(one).collect(), rest))
+    Ok((wanted.here.iter().map(one).collect(), rest))
+}
+
+/// The calls of an ABI, or of the other architectures that are wanted.
+fn within(space: &mut Space, abi: Option<Abi>, wanted: &Wanted<'_>) -> Result<Set, Undecided> {
+    if let Some(abi) = abi {
+        return space.arch(abi.audit_arch());
+    }
+    let mut arch = match wanted.others {
+        None => Set::ALL,
+        Some(endian) => {
+            let little = space.word(&WordTest {
+                word: 1,
+                relation: Relation::Equal,
+                mask: LITTLE,
+                value: LITTLE,
+            })?;
+            match endian {
+                Endian::Little => little,
+                Endian::Big => space.not(little)?,
+            }
+        }
+    };
+    for other in wanted.all {
+        let other = space.arch(other.audit_arch())?;
+        arch = space.minus(arch, other)?;
+    }
+    Ok(arch)
 }
 
 /// For each region, a call for each of its values but 0.
@@ -167,18 +262,9 @@ fn shown_by(
     function: &Function,
     raw: &Raw,
     abi: Option<Abi>,
-    listed: &[Abi],
+    wanted: &Wanted<'_>,
 ) -> Result<Examples, Undecided> {
-    let mut arch = match abi {
-        Some(abi) => space.arch(abi.audit_arch())?,
-        None => Set::ALL,
-    };
-    if abi.is_none() {
-        for other in listed {
-            let other = space.arch(other.audit_arch())?;
-            arch = space.minus(arch, other)?;
-        }
-    }
+    let arch = within(space, abi, wanted)?;
     let mut examples = Examples::new();
     for (numbers, decision) in raw {
         let mut calls = Set::EMPTY;

@@ -90,7 +90,7 @@ impl Count {
 }
 
 /// The numbers of an ABI's calls, sorted, each once.
-fn numbers_of(abi: Option<Abi>) -> Vec<u32> {
+pub(super) fn numbers_of(abi: Option<Abi>) -> Vec<u32> {
     let mut numbers: Vec<u32> = abi
         .into_iter()
         .flat_map(Abi::syscalls)
@@ -102,7 +102,7 @@ fn numbers_of(abi: Option<Abi>) -> Vec<u32> {
 }
 
 /// Ranges that do not touch, ascending.
-type Ranges = Vec<(u32, u32)>;
+pub(super) type Ranges = Vec<(u32, u32)>;
 
 /// The numbers that can get a value of a kind.
 fn ranges(section: &Section, wanted: &dyn Fn(u32) -> bool) -> Ranges {
@@ -111,7 +111,7 @@ fn ranges(section: &Section, wanted: &dyn Fn(u32) -> bool) -> Ranges {
     joined(with.flat_map(|rule| rule.numbers.iter().copied()))
 }
 
-fn joined(ranges: impl Iterator<Item = (u32, u32)>) -> Ranges {
+pub(super) fn joined(ranges: impl Iterator<Item = (u32, u32)>) -> Ranges {
     let mut sorted: Ranges = ranges.collect();
     sorted.sort_unstable();
     let mut joined = Ranges::new();
@@ -124,12 +124,12 @@ fn joined(ranges: impl Iterator<Item = (u32, u32)>) -> Ranges {
     joined
 }
 
-fn length(ranges: &Ranges) -> u64 {
+pub(super) fn length(ranges: &Ranges) -> u64 {
     let one = |(from, to): &(u32, u32)| u64::from(to.saturating_sub(*from)).saturating_add(1);
     ranges.iter().map(one).sum()
 }
 
-fn named_in(ranges: &Ranges, named: &[u32]) -> u64 {
+pub(super) fn named_in(ranges: &Ranges, named: &[u32]) -> u64 {
     let inside = |number: &&u32| ranges.iter().any(|(from, to)| (from..=to).contains(number));
     as_u64(named.iter().filter(inside).count())
 }
