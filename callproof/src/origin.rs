@@ -60,10 +60,16 @@ impl Marked {
         let mut marks = Marks {
             name,
             text,
+            filter: None,
             known: BTreeMap::new(),
             origins: Vec::new(),
         };
-        let marked: Option<Vec<Policy>> = policies.iter().map(|policy| marks.policy(policy)).collect();
+        let several = policies.len() > 1;
+        let mark = |(number, policy): (usize, &Policy)| {
+            marks.filter = several.then_some(number);
+            marks.policy(policy)
+        };
+        let marked: Option<Vec<Policy>> = (1..).zip(policies).map(mark).collect();
         let ground = |policy: Policy| {
             policy
                 .ground(env)
@@ -81,6 +87,8 @@ impl Marked {
 struct Marks<'t> {
     name: &'t str,
     text: &'t str,
+    /// Which of several filters it is, from 1
+    filter: Option<usize>,
     known: BTreeMap<(String, u32, String), u16>,
     origins: Vec<Origin>,
 }
@@ -127,7 +135,10 @@ impl Marks<'_> {
 
     fn place(&self, span: Span) -> String {
         if span.end == 0 {
-            return self.name.to_owned();
+            return match self.filter {
+                Some(number) => format!("{}#{number}", self.name),
+                None => self.name.to_owned(),
+            };
         }
         format!("{}:{}", self.name, Position::of(self.text, span.start).line)
     }

@@ -112,20 +112,24 @@ fn write_details(text: &mut String, of_abi: &Summary, differences: &Differences)
             cell(&change.right)
         );
     }
-    text.push_str("\n```sh\n");
+    // A block that is indented needs no fence, which a name could end.
+    text.push('\n');
     for shown in changes.iter().filter_map(|change| change.witness.as_ref()) {
         let typed = &differences.typed;
         for (side, answer) in [(&typed.left, &shown.left), (&typed.right, &shown.right)] {
-            let _ = writeln!(text, "{} # {answer}", eval(side, &shown.call, &typed.options));
+            let _ = writeln!(text, "    {} # {answer}", eval(side, &shown.call, &typed.options));
         }
     }
-    text.push_str("```\n\n</details>\n");
+    text.push_str("\n</details>\n");
 }
 
 /// The command that shows an answer.
 fn eval(side: &str, call: &str, options: &[String]) -> String {
     let mut words = vec!["callproof".to_owned(), "eval".to_owned()];
     words.extend(options.iter().map(|option| quoted(option)));
+    if call.starts_with('-') {
+        words.push("--".to_owned());
+    }
     if Path::new(side).exists() {
         words.push(quoted(side));
     } else {
