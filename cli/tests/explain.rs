@@ -29,7 +29,7 @@ fn answer(line: &[&str]) -> Value {
     document["answer"].clone()
 }
 
-fn of_abi<'v>(list: &'v Value, abi: Abi) -> &'v Value {
+fn of_abi(list: &Value, abi: Abi) -> &Value {
     let all = list.as_array().unwrap();
     all.iter().find(|one| one["abi"] == abi.name()).unwrap()
 }

@@ -4,8 +4,9 @@ use callproof_abi::Abi;
 use callproof_vm::{Action, Kernel};
 use serde::Serialize;
 
-use super::rules::{Differing, Rule, Section, verdict};
+use super::rules::{Differing, Rule, Section};
 use super::surface::{joined, length, named_in, numbers_of, rank};
+use super::text::verdict;
 
 /// Calls of one ABI that two chains answer differently in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

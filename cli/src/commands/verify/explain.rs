@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::claims::{Reached, Stood};
 use super::origin::{self, Origins};
-use super::rules::{Label, Section, sections, verdict};
+use super::rules::{Label, Section, sections};
 use super::sides;
 use super::surface::{Surface, surface};
+use super::text::verdict;
 use crate::args;
 use crate::error::Result;
 use crate::exit::Exit;

@@ -3,7 +3,7 @@
 use callproof_abi::Abi;
 use callproof_verifier::{Condition, Decision, Register, Width};
 
-use super::rules::{condition_text, register_text};
+use super::text::{condition_text, register_text};
 
 /// Longest condition that is written out; JSON has the whole of it in the tree of its rule.
 const LONGEST: usize = 400;

@@ -14,4 +14,5 @@ pub(crate) mod prove;
 pub(crate) mod rules;
 mod sides;
 pub(crate) mod surface;
+mod text;
 pub(crate) mod witness;

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::claims::Reached;
 use super::explain::labelled;
-use super::rules::{Rule, Section, verdict};
+use super::rules::{Rule, Section};
+use super::text::verdict;
 use crate::error::{Failure, Result};
 use crate::input::{Loaded, Source};
 use crate::settings::Settings;

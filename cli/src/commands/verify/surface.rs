@@ -6,7 +6,8 @@ use callproof_abi::Abi;
 use callproof_vm::{Action, Kernel};
 use serde::Serialize;
 
-use super::rules::{Rule, Section, verdict};
+use super::rules::{Rule, Section};
+use super::text::verdict;
 
 /// What the calls of one ABI get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
