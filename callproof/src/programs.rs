@@ -93,7 +93,7 @@ pub(crate) struct Proving {
 }
 
 impl Proving {
-    fn new(reading: &Reading, options: &Options) -> Self {
+    pub(crate) fn new(reading: &Reading, options: &Options) -> Self {
         Self {
             machine: options.machine(&reading.abis, Some(reading.kernel)),
             order: options.order,

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use callproof_abi::Abi;
 use callproof_policy::{AbiItem, AbiList, Env, parse_policy};
 use callproof_testgen::Seed;
-use callproof_vm::{Filter, Insn, Machine, SeccompData};
+use callproof_vm::{Chain, Filter, Insn, Machine, SeccompData};
 use common::run;
 use serde_json::Value;
 use small::{ABIS, arguments, filter, hex, numbers, permits, verdict};
@@ -287,6 +287,48 @@ fn changed(program: &[Insn]) -> Vec<(usize, Filter<'static>)> {
 fn last(changed: &[(usize, Filter<'_>)], call: &SeccompData) -> usize {
     let reached = |(_, filter): &&(usize, Filter<'_>)| filter.run(call, Machine::default()) == OTHER;
     changed.iter().find(reached).unwrap().0
+}
+
+/// Of a chain the newest of the most severe filters decides; what all permit none decides.
+#[test]
+fn the_filter_is_the_one_that_decides() {
+    let arguments = arguments();
+    let mut told = 0;
+    for case in 0..6 {
+        let programs = [filter(&mut Seed::new(76, case)), filter(&mut Seed::new(77, case))];
+        let (typed, changed) = (
+            programs.clone().map(|program| hex(&program)),
+            programs.clone().map(|one| changed(&one)),
+        );
+        let filters = programs.map(|program| Filter::load(program).unwrap());
+        let explained = answer(&["--arch=x86_64", "--origin", &typed[0], &typed[1]]);
+        for (number, _) in numbers(Abi::X86_64) {
+            let Some(name) = Abi::X86_64.syscall_name(number) else {
+                continue;
+            };
+            let found = places(&explained["origins"], Abi::X86_64, name);
+            if found.is_empty() {
+                continue;
+            }
+            let reached: BTreeSet<String> = arguments
+                .iter()
+                .map(|args| {
+                    let call = SeccompData::new(Abi::X86_64.audit_arch(), number.cast_signed(), *args);
+                    match Chain::new(&filters).run(&call, Machine::default()).filter {
+                        None => "every filter".to_owned(),
+                        Some(filter) => {
+                            let head: String = typed[filter].chars().take(40).collect();
+                            let pc = last(&changed[filter], &call);
+                            format!("{head}... (filter {filter}), instruction {pc}")
+                        }
+                    }
+                })
+                .collect();
+            assert_eq!(found, reached, "case {case}: {name}");
+            told += 1;
+        }
+    }
+    assert!(told > 20, "{told} calls are too few to mean anything");
 }
 
 #[test]

@@ -194,12 +194,29 @@ fn a_unit_is_a_stack_of_filters() {
     let (_, older) = written.split_last().unwrap();
     assert_eq!(code(&["prove", &older.join(","), "--policy", &unit]), 1);
     assert_eq!(code(&["equiv", &unit, &chain]), 0);
+    let cases = format!(
+        "---\nfilter = [{}]\narches = [\"x86_64\"]\n---\nequiv web.service\n",
+        quoted(&written)
+    );
+    std::fs::write(folder.join("unit.calls"), cases).unwrap();
+    assert_eq!(code(&["test", &folder.join("unit.calls").display().to_string()]), 0);
+    let cases = format!(
+        "---\nfilter = [{}]\narches = [\"x86_64\"]\n---\nequiv web.service\n",
+        quoted(older)
+    );
+    std::fs::write(folder.join("unit.calls"), cases).unwrap();
+    assert_eq!(code(&["test", &folder.join("unit.calls").display().to_string()]), 1);
     // A policy in a stack is compiled, so that the comparison has a proof.
     let first = &written[0];
     let stack = format!("self equals stack(\"{unit}\", \"{first}\")");
     let ran = run(&["prove", "--format=json", &chain, &stack]);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(document["answer"]["claims"][0]["proved"], true, "{ran:?}");
+}
+
+fn quoted(paths: &[String]) -> String {
+    let quoted: Vec<String> = paths.iter().map(|path| format!("\"{path}\"")).collect();
+    quoted.join(", ")
 }
 
 fn corpus() -> Option<PathBuf> {

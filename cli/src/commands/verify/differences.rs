@@ -1,5 +1,7 @@
 //! `diff`: what two chains answer differently.
 
+use std::path::Path;
+
 use callproof_abi::Abi;
 use callproof_formats::call::print;
 use callproof_policy::property::Comparison;
@@ -54,6 +56,8 @@ pub(crate) struct Typed {
     pub(crate) left: String,
     pub(crate) right: String,
     pub(crate) options: Vec<String>,
+    /// The right side, if it is one file
+    file: Option<String>,
 }
 
 pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Differences> {
@@ -87,6 +91,7 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
         left: args.left.clone(),
         right: args.right.clone(),
         options: settings.typed(),
+        file: Path::new(&args.right).is_file().then(|| args.right.clone()),
     };
     Ok(Differences {
         kernel: settings.kernel.to_string(),
@@ -257,7 +262,7 @@ impl Differences {
         let findings = self.equal.witnesses.first().map(|witness| Finding {
             rule: "difference",
             message: format!("{}: {}", self.equal.reason, witness.call),
-            file: None,
+            file: self.typed.file.clone(),
             line: None,
         });
         findings.into_iter().collect()
@@ -271,7 +276,7 @@ impl Differences {
         let findings = changes.iter().map(|change| Finding {
             rule: change.change.name(),
             message: change.sentence(),
-            file: None,
+            file: self.typed.file.clone(),
             line: None,
         });
         Case::new(format!("{} on {abi}", self.equal.claim), findings.collect())

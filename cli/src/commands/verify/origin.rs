@@ -124,7 +124,12 @@ fn marked(loaded: &[Loaded], settings: &Settings) -> Result<(Vec<Vec<Insn>>, Vec
                 marks.extend(traced.origins.into_iter().map(Mark::Policy));
             }
             None => {
-                programs.push(of_filter(one, &mut marks, settings)?);
+                // Numbered as `eval` numbers them.
+                let name = match loaded.len() {
+                    1 => one.name.clone(),
+                    _ => format!("{} (filter {at})", one.name),
+                };
+                programs.push(of_filter(one, &name, &mut marks, settings)?);
                 at = at.saturating_add(1);
             }
         }
@@ -150,7 +155,7 @@ fn moved(insn: &mut Insn, before: usize) -> Result<()> {
 }
 
 /// A filter whose returns have marks.
-fn of_filter(one: &Loaded, marks: &mut Vec<Mark>, settings: &Settings) -> Result<Vec<Insn>> {
+fn of_filter(one: &Loaded, name: &str, marks: &mut Vec<Mark>, settings: &Settings) -> Result<Vec<Insn>> {
     let mut program = one.program.clone();
     for (pc, insn) in program.iter_mut().enumerate() {
         match insn.op() {
@@ -162,7 +167,7 @@ fn of_filter(one: &Loaded, marks: &mut Vec<Mark>, settings: &Settings) -> Result
                         one.name
                     )));
                 }
-                let place = format!("{}, instruction {pc}", one.name);
+                let place = format!("{name}, instruction {pc}");
                 marks.push(Mark::Return { place, value });
                 let mark = u32::try_from(marks.len()).unwrap_or(u32::MAX);
                 if mark > DATA {
