@@ -9,6 +9,14 @@ use crate::commands::verify::changes::{Amount, Change, Direction, Summary};
 use crate::commands::verify::claims::Word;
 use crate::commands::verify::differences::Differences;
 
+/// GitHub takes comments of 65,536 characters.
+const LONGEST: usize = 60_000;
+/// How many names of calls one row has, how many conditions, how many rows one ABI has, and how many of them commands.
+const NAMES: usize = 30;
+const CONDITIONS: usize = 4;
+const ROWS: usize = 40;
+const COMMANDS: usize = 10;
+
 /// A headline, a table in numbers, and the changes of each ABI folded away with calls to try.
 pub(super) fn render(differences: &Differences) -> String {
     let typed = &differences.typed;
@@ -22,8 +30,21 @@ pub(super) fn render(differences: &Differences) -> String {
             .iter()
             .for_each(|summary| write_row(&mut text, summary));
     }
+    let mut left_out = Vec::new();
     for of_abi in &differences.summary {
-        write_details(&mut text, of_abi, differences);
+        let details = details(of_abi, differences);
+        if text.len().saturating_add(details.len()) > LONGEST {
+            left_out.push(of_abi.name());
+        } else {
+            text.push_str(&details);
+        }
+    }
+    if !left_out.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nToo long for a comment are the details of {}.",
+            left_out.join(", ")
+        );
     }
     if let Some(of) = completeness(differences) {
         let _ = writeln!(text, "\n*{}*: {}.", of.word, of.line);
@@ -84,43 +105,62 @@ fn write_row(text: &mut String, summary: &Summary) {
     );
 }
 
-fn write_details(text: &mut String, of_abi: &Summary, differences: &Differences) {
-    let changes: Vec<&Change> = differences
-        .changes
-        .iter()
-        .filter(|change| change.abi == of_abi.abi)
-        .collect();
-    let _ = writeln!(
-        text,
-        "\n<details><summary>{}: {}</summary>\n",
+fn details(of_abi: &Summary, differences: &Differences) -> String {
+    let of_this = |change: &&Change| change.abi == of_abi.abi;
+    let changes: Vec<&Change> = differences.changes.iter().filter(of_this).collect();
+    let mut text = format!(
+        "\n<details><summary>{}: {}</summary>\n\n",
         of_abi.name(),
         summary(of_abi)
     );
     text.push_str("| | calls | when | A | B |\n|---|---|---|---|---|\n");
-    for change in &changes {
-        let when = match change.when.as_slice() {
-            [] => "always".to_owned(),
-            many => many.join(" or "),
+    for change in changes.iter().take(ROWS) {
+        let calls = if change.rest {
+            change.about()
+        } else {
+            head(&change.calls, NAMES, ", ")
+        };
+        let when = if change.when.is_empty() {
+            "always".to_owned()
+        } else {
+            head(&change.when, CONDITIONS, " or ")
         };
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
             change.change.name(),
-            cell(&change.about()),
+            cell(&calls),
             cell(&when),
             cell(&change.left),
             cell(&change.right)
         );
     }
+    if let Some(more) = changes.len().checked_sub(ROWS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "| | and {more} more changes | | | |");
+    }
     // A block that is indented needs no fence, which a name could end.
     text.push('\n');
-    for shown in changes.iter().filter_map(|change| change.witness.as_ref()) {
+    for shown in changes
+        .iter()
+        .filter_map(|change| change.witness.as_ref())
+        .take(COMMANDS)
+    {
         let typed = &differences.typed;
         for (side, answer) in [(&typed.left, &shown.left), (&typed.right, &shown.right)] {
             let _ = writeln!(text, "    {} # {answer}", eval(side, &shown.call, &typed.options));
         }
     }
     text.push_str("\n</details>\n");
+    text
+}
+
+/// The first of some words, and how many more there are.
+fn head(words: &[String], most: usize, between: &str) -> String {
+    let shown = words.iter().take(most).cloned().collect::<Vec<_>>().join(between);
+    match words.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown}{between}{more} more"),
+    }
 }
 
 /// The command that shows an answer.
@@ -168,5 +208,10 @@ mod tests {
         );
         assert_eq!(quoted("a\nb`c"), "'ab`c'");
         assert_eq!(code("a`b"), "`a'b`");
+        let words: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
+        assert_eq!(
+            (head(&words, 3, ", "), head(&words, 1, ", ")),
+            ("a, b, c".to_owned(), "a, 2 more".to_owned())
+        );
     }
 }

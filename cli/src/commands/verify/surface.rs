@@ -131,7 +131,12 @@ pub(super) fn length(ranges: &Ranges) -> u64 {
 }
 
 pub(super) fn named_in(ranges: &Ranges, named: &[u32]) -> u64 {
-    let inside = |number: &&u32| ranges.iter().any(|(from, to)| (from..=to).contains(number));
+    // The only range that can have a number is the last that begins no later.
+    let inside = |number: &&u32| {
+        let later = ranges.partition_point(|(from, _)| from <= *number);
+        let last = later.checked_sub(1).and_then(|last| ranges.get(last));
+        last.is_some_and(|(_, to)| *number <= to)
+    };
     as_u64(named.iter().filter(inside).count())
 }
 
