@@ -74,7 +74,7 @@ fn direction(left: u32, right: u32) -> &'static str {
 fn changes_are_those_of_every_call() {
     let arguments = arguments();
     let mut directions: BTreeMap<String, usize> = BTreeMap::new();
-    for case in 0..24 {
+    for case in 0..14 {
         let a = filter(&mut Seed::new(73, case));
         // Half of the pairs differ in little, as two versions of a filter do.
         let b = if case % 2 == 0 {
@@ -140,7 +140,7 @@ fn changes_are_those_of_every_call() {
         assert_eq!(code, i32::from(any), "case {case}");
         shown(&found, case);
     }
-    assert!(directions.values().all(|count| *count > 10), "{directions:?}");
+    assert!(directions.values().all(|count| *count > 4), "{directions:?}");
 }
 
 /// Each change has a call that shows it, and what is not listed is proved to be equal.
@@ -154,6 +154,7 @@ fn shown(found: &Value, case: u64) {
         );
         assert!(witness["call"].as_str().unwrap().contains("arch="), "case {case}");
     }
+    assert_eq!(found["unclaimed"], Value::Null, "case {case}");
     for claim in found["outside"].as_array().unwrap() {
         let (answer, proved) = (claim["answer"].as_str().unwrap(), claim["proved"].as_bool().unwrap());
         assert!(
@@ -167,7 +168,7 @@ fn shown(found: &Value, case: u64) {
 #[test]
 fn no_difference_is_missing() {
     let mut differing = 0;
-    for case in 0..40 {
+    for case in 0..24 {
         let mut seed = Seed::new(75, case);
         let shape = if case % 2 == 0 { Shape::Policy } else { Shape::Mixed };
         let programs = [program_of(shape, 30, &mut seed), program_of(shape, 30, &mut seed)];
@@ -253,5 +254,5 @@ fn pairs_keep_their_verdicts_in_both_byte_orders() {
 
 fn shown_and_proved(found: &Value) {
     shown(found, 0);
-    assert_eq!(found["outside"].as_array().unwrap().len(), 3);
+    assert_eq!(found["outside"].as_array().unwrap().len(), 5);
 }

@@ -81,7 +81,17 @@ fn answers_have_their_members() {
         (
             vec!["diff", ALLOW, DENY],
             vec![
-                "changes", "compiled", "equal", "kernel", "left", "limit", "outside", "right", "sections", "summary",
+                "changes",
+                "compiled",
+                "equal",
+                "kernel",
+                "left",
+                "limit",
+                "outside",
+                "right",
+                "sections",
+                "summary",
+                "unclaimed",
             ],
         ),
         (

@@ -57,7 +57,7 @@ pub(super) fn completeness(differences: &Differences) -> Option<Completeness> {
     }
     let told = |word, line| {
         Some(Completeness {
-            complete: word != "not proved",
+            complete: matches!(word, "proved" | "complete"),
             word,
             line,
         })
@@ -70,11 +70,23 @@ pub(super) fn completeness(differences: &Differences) -> Option<Completeness> {
         );
         return told("not proved", line);
     }
-    let same = "every number that is not listed gets the same answers; the checker accepted";
-    match differences.outside.iter().filter(|claim| claim.proved).count() {
-        0 => told("complete", "every number is listed".to_owned()),
-        1 => told("proved", format!("{same} a proof")),
-        many => told("proved", format!("{same} {many} proofs")),
+    let proofs = match differences.outside.iter().filter(|claim| claim.proved).count() {
+        0 if differences.unclaimed.is_none() => return told("complete", "every number is listed".to_owned()),
+        0 => "there is no proof".to_owned(),
+        1 => "the checker accepted a proof".to_owned(),
+        many => format!("the checker accepted {many} proofs"),
+    };
+    match differences.unclaimed {
+        None => told(
+            "proved",
+            format!("all calls that are not listed get the same answers; {proofs}"),
+        ),
+        Some(why) => told(
+            "proved in part",
+            format!(
+                "calls that are not listed get the same answers; {proofs}; the rest is what the decision diagrams say, because {why}"
+            ),
+        ),
     }
 }
 

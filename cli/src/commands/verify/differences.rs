@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use callproof_abi::Abi;
 use callproof_formats::call::print;
 use callproof_policy::property::Comparison;
-use callproof_policy::{AbiItem, AbiList};
-use callproof_verifier::{Limits, Ranges, Space, Subject, Undecided, View};
+use callproof_verifier::{Limits, Space, Subject, Undecided, View};
 use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
 use super::changes::{Change, Summary, changes, summaries};
 use super::claims::{Claimed, Reached, Stood, Word};
 use super::live::{Live, Running};
+use super::outside::outside;
 use super::prove::{Judge, Others};
 use super::rules::{Differing, Section, sections};
 use super::sides;
@@ -42,8 +41,10 @@ pub(crate) struct Differences {
     pub(crate) summary: Vec<Summary>,
     /// What changes from left to right; disjoint
     pub(crate) changes: Vec<Change>,
-    /// That the two are equal for the numbers that no change has, on all ABIs in question
+    /// That the two are equal for all calls that no change has, by number and by condition
     pub(crate) outside: Vec<Claimed>,
+    /// Why some of that is not claimed
+    pub(crate) unclaimed: Option<&'static str>,
     /// Where they differ, as `LEFT -> RIGHT`; disjoint
     pub(crate) sections: Vec<Section>,
     /// The limit that was reached while they were listed; there are no sections then
@@ -102,56 +103,12 @@ pub(crate) fn run(args: &Pair, input: &Input, settings: &Settings) -> Result<Dif
         equal,
         summary: summaries(&changes),
         changes,
-        outside,
+        outside: outside.claims,
+        unclaimed: outside.unclaimed,
         // The witness stands even when the rest takes too much.
         sections: found.sections,
         limit,
     })
-}
-
-/// Claims that there is no difference but in the numbers that the sections list; one for each section, and one for all
-/// those without a difference. An undecided one is the last.
-fn outside(sections: &[Section], judge: &mut Judge<'_>, args: &Pair) -> Result<Vec<Claimed>> {
-    let abi = |section: &Section| section.abi.and_then(|name| Abi::from_name(name).ok());
-    let shown = AbiList::of(sections.iter().filter_map(abi).map(AbiItem::Abi));
-    let item = |section: &Section| abi(section).map_or(AbiItem::Other, AbiItem::Abi);
-    let (same, differ): (Vec<&Section>, Vec<&Section>) = sections.iter().partition(|section| section.rules.is_empty());
-    let mut asked: Vec<(Vec<&Section>, Ranges)> = Vec::new();
-    if !same.is_empty() {
-        asked.push((same, Vec::new()));
-    }
-    for section in differ {
-        let numbers = section.rules.iter().flat_map(|rule| rule.numbers.iter().copied());
-        asked.push((vec![section], numbers.collect()));
-    }
-    let mut claims = Vec::new();
-    for (sections, numbers) in asked {
-        let on = AbiList::of(sections.iter().map(|section| item(section)));
-        let names = sections
-            .iter()
-            .map(|section| section.abi.unwrap_or("every other architecture"));
-        let names: Vec<&str> = names.collect();
-        let what = if numbers.is_empty() {
-            ""
-        } else {
-            " for every number that is not listed"
-        };
-        let reads = format!("{} equals {}{what} on {}", args.left, args.right, names.join(", "));
-        let claimed = judge.equal_outside(&args.right, &numbers, (on, &shown), reads)?;
-        if claimed.answer == Word::Fails {
-            let witness = claimed.witnesses.first().map(|witness| witness.call.as_str());
-            return Err(Failure::bug(format_args!(
-                "the list of differences lacks {}",
-                witness.unwrap_or_default()
-            )));
-        }
-        let open = claimed.answer == Word::Undecided;
-        claims.push(claimed);
-        if open {
-            break;
-        }
-    }
-    Ok(claims)
 }
 
 /// What both sides answer to a call, which are different answers.

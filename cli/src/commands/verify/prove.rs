@@ -321,33 +321,30 @@ impl<'j> Judge<'j> {
         self.claimed(reads, &claim, &outcome)
     }
 
-    /// Whether the chain equals another side on some ABIs, but for some numbers; `other` in the list is what `shown` leaves
-    /// out.
-    pub(super) fn equal_outside(
+    /// Whether the chain equals another side for some calls; `shown` are the ABIs that `other` in a list of ABIs leaves
+    /// out. `None` when the calls take more tests than a claim can have.
+    pub(super) fn equal_for(
         &mut self,
         other: &str,
-        numbers: &[(u32, u32)],
-        (on, shown): (AbiList, &AbiList),
+        calls: Predicate,
+        shown: &AbiList,
         reads: String,
-    ) -> Result<Claimed> {
-        let any = Predicate::of(CallPattern::new(Selector::Any));
-        let range = |(from, to): &(u32, u32)| CallPattern::new(Selector::Range(*from, *to));
+    ) -> Result<Option<Claimed>> {
         let claim = Claim::Relation {
             left: Operand::Own,
             relation: Comparison::Equals,
             right: Operand::Named(other.to_owned(), Span::default()),
-            calls: Predicate {
-                except: numbers.iter().map(range).collect(),
-                on: Some(on),
-                ..any
-            },
+            calls,
         };
         let query = Query {
             claim: &claim,
             env: &Env::new(shown.clone()),
         };
-        let outcome = self.session.ask(&query).map_err(Failure::bug)?;
-        self.claimed(reads, &claim, &outcome)
+        match self.session.ask(&query) {
+            Ok(outcome) => self.claimed(reads, &claim, &outcome).map(Some),
+            Err(AskError::Problems(_)) => Ok(None),
+            Err(AskError::Disagreement(disagreement)) => Err(Failure::bug(disagreement)),
+        }
     }
 
     fn claimed(&mut self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {

@@ -30,6 +30,9 @@ pub(crate) struct Rule {
     /// Whether these are the numbers that no other rule has
     pub(crate) rest: bool,
     pub(crate) then: Tree,
+    /// How a value comes about, and whether that is so in every byte order of the architectures
+    #[serde(skip)]
+    pub(crate) decision: (Decision, bool),
     /// The values that it comes to, with their conditions
     #[serde(skip)]
     pub(crate) leaves: Vec<Leaf>,
@@ -186,6 +189,7 @@ fn others(rest: &[(Endian, Raw, Examples)], label: &Label<'_>) -> Section {
                     Endian::Little => "the machine is little-endian",
                     Endian::Big => "the machine is big-endian",
                 };
+                rule.decision.1 = false;
                 rule.leaves.iter_mut().for_each(|leaf| leaf.narrow(order));
             } else if rules.iter().any(|other| other.says(&rule)) {
                 continue;
@@ -311,6 +315,7 @@ fn section(abi: Option<Abi>, raw: &Raw, examples: &Examples, label: &Label<'_>) 
             numbers,
             rest,
             then,
+            decision: (decision.clone(), true),
             leaves: leaves(decision, abi, only.as_deref()),
             examples,
             witnesses: Vec::new(),
