@@ -174,6 +174,18 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_negated_condition_is_the_condition() {
+        for (first, rest) in [
+            (Condition::NotIn(vec![(3, 3)]), "args[0] (family) is 0x3"),
+            (Condition::NotMasked(vec![(4, 4)]), "args[0] (family) & 0x4 == 0x4"),
+            (Condition::Masked(vec![(4, 4)]), "args[0] (family) not (& 0x4 == 0x4)"),
+        ] {
+            let found = of(&split(vec![(first, 7), (Condition::Otherwise, 8)]));
+            assert!(found[1].1[0].starts_with(rest), "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_value_without_conditions_has_none() {
         assert_eq!(of(&Decision::Value(3)), [(3, Vec::new())]);
     }
