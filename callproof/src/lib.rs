@@ -33,6 +33,7 @@ mod macros;
 mod nearest;
 pub mod observed;
 mod options;
+mod origin;
 mod programs;
 mod source;
 
@@ -40,6 +41,8 @@ pub use compile::compile;
 pub use error::{Error, ErrorKind};
 pub use filter::Filter;
 pub use options::Options;
-pub use programs::{Programs, compile_file, policies};
+pub use origin::{Origin, Traced};
+pub use programs::{Compiled, Programs, compile_file, compile_text, policies};
+pub use source::Policies;
 
 pub use callproof_vm::{Insn, Kernel};

@@ -1,6 +1,7 @@
 //! What filters are run on, and how far the search goes.
 
 use callproof_abi::Abi;
+use callproof_formats::policy::Runtime;
 use callproof_policy::{AbiItem, AbiList, ByteOrder, Cell};
 use callproof_verifier::Limits;
 use callproof_vm::{Endian, Kernel, Machine, ShiftByX};
@@ -16,6 +17,13 @@ pub struct Options {
     pub order: ByteOrder,
     /// What a shift by 32 or more in X gives
     pub shift: ShiftByX,
+    /// Whose reading of a policy that tools read differently, whatever a case file says
+    pub runtime: Option<Runtime>,
+    /// Which of several filters in one policy file, whatever a case file says
+    pub select: Option<String>,
+    /// Capabilities that the process has, whatever a case file says; names of
+    /// [`CAPABILITIES`](callproof_formats::policy::CAPABILITIES)
+    pub caps: Option<Vec<String>>,
     /// How far the search for an answer goes
     pub limits: Limits,
     /// Filters to test instead of those that a case file names, oldest first
@@ -31,6 +39,9 @@ impl Default for Options {
             kernel: None,
             order: ByteOrder::OfArch,
             shift: ShiftByX::default(),
+            runtime: None,
+            select: None,
+            caps: None,
             limits: Limits::default(),
             filters: Vec::new(),
             bless: false,

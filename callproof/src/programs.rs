@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use callproof_policy::{Env, GroundPolicy};
-use callproof_vm::Insn;
+use callproof_policy::{ByteOrder, Env, GroundPolicy};
+use callproof_verifier::Limits;
+use callproof_vm::{Insn, Machine};
 
 use crate::compile::compile;
 use crate::error::Error;
@@ -21,26 +22,90 @@ pub struct Programs {
     pub notes: Vec<String>,
 }
 
-/// The filters of a policy file, each proved to be its policy; `None` when the file is no policy.
+/// The filters of a policy file, with what they were made of.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The filters, each proved to be its policy
+    pub programs: Programs,
+    /// The policies
+    pub policies: Policies,
+    /// The machine and limits that the proofs are for
+    pub(crate) proving: Proving,
+}
+
+/// The filters of a policy file, each proved to be its policy; `None` when the file is no policy. `FILE#NAME` chooses
+/// one of several filters in a file, unless a file has that very name.
 ///
 /// # Errors
-/// When the file cannot be read, or as for [`compile`].
-pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Programs>, Error> {
-    let reading = reading(options);
-    let bytes = read(path)?;
-    let Some(policies) = reading.found_policies(path, &bytes) else {
+/// When the file cannot be read, or as for [`compile`](fn@crate::compile).
+pub fn compile_file(path: &Path, options: &Options) -> Result<Option<Compiled>, Error> {
+    let (file, reading) = reading(options).located(path);
+    compile_bytes(&file, &path.display().to_string(), &read(&file)?, &reading, options)
+}
+
+/// The same for a text that was read already, such as standard input; `name` is what it is called, and decides between
+/// formats that look the same.
+///
+/// # Errors
+/// As for [`compile_file`].
+pub fn compile_text(name: &str, bytes: &[u8], options: &Options) -> Result<Option<Compiled>, Error> {
+    compile_bytes(Path::new(name), name, bytes, &reading(options), options)
+}
+
+fn compile_bytes(
+    path: &Path,
+    name: &str,
+    bytes: &[u8],
+    reading: &Reading,
+    options: &Options,
+) -> Result<Option<Compiled>, Error> {
+    let Some(policies) = reading.found_policies(path, bytes) else {
         return Ok(None);
     };
-    made(path, policies?, &reading, options).map(Some)
+    let policies = policies?;
+    let proving = Proving::new(reading, options);
+    let mut programs = Programs::default();
+    let filters = proving.all(&policies.list).map_err(|error| error.at(name))?;
+    programs.add(name, filters);
+    programs.notes.clone_from(&policies.notes);
+    Ok(Some(Compiled {
+        programs,
+        policies,
+        proving,
+    }))
 }
 
 /// The policies of a file, one for each filter that results, oldest first; `None` when the file is no policy.
 ///
 /// # Errors
 /// When the file cannot be read or has no meaning.
-pub fn policies(path: &Path, options: &Options) -> Result<Option<Vec<GroundPolicy>>, Error> {
-    let found = reading(options).found_policies(path, &read(path)?).transpose()?;
-    Ok(found.map(|policies| policies.list))
+pub fn policies(path: &Path, options: &Options) -> Result<Option<Policies>, Error> {
+    let (file, reading) = reading(options).located(path);
+    reading.found_policies(&file, &read(&file)?).transpose()
+}
+
+/// What compiled policies are proved for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proving {
+    machine: Machine,
+    order: ByteOrder,
+    limits: Limits,
+}
+
+impl Proving {
+    pub(crate) fn new(reading: &Reading, options: &Options) -> Self {
+        Self {
+            machine: options.machine(&reading.abis, Some(reading.kernel)),
+            order: options.order,
+            limits: options.limits,
+        }
+    }
+
+    /// Filters of policies, each proved.
+    pub(crate) fn all(&self, policies: &[GroundPolicy]) -> Result<Vec<Vec<Insn>>, Error> {
+        let one = |policy| compile(policy, self.machine, self.order, &self.limits);
+        policies.iter().map(one).collect()
+    }
 }
 
 impl Programs {
@@ -68,26 +133,20 @@ pub(crate) fn reading(options: &Options) -> Reading {
         abis,
         endian: machine.endian,
         kernel: machine.kernel,
-        runtime: callproof_formats::policy::Runtime::default(),
-        select: None,
-        caps: Vec::new(),
+        runtime: options.runtime.unwrap_or_default(),
+        select: options.select.clone(),
+        caps: options.caps.clone().unwrap_or_default(),
     }
 }
 
 /// The programs of a file that must be a policy.
 pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Result<Programs, Error> {
-    let policies = reading.policies(&path.display().to_string(), &read(path)?, path)?;
-    made(path, policies, reading, options)
-}
-
-/// The programs of the policies of a file.
-fn made(path: &Path, policies: Policies, reading: &Reading, options: &Options) -> Result<Programs, Error> {
+    let (file, reading) = reading.located(path);
     let name = path.display().to_string();
+    let policies = reading.policies(&file.display().to_string(), &read(&file)?, &file)?;
+    let filters = Proving::new(&reading, options).all(&policies.list);
     let mut programs = Programs::default();
-    programs.add(
-        &name,
-        compiled(&policies.list, reading, options).map_err(|error| error.at(&name))?,
-    );
+    programs.add(&name, filters.map_err(|error| error.at(&name))?);
     programs.notes = policies.notes;
     Ok(programs)
 }
@@ -105,16 +164,11 @@ pub(crate) fn loaded(
             Source::Programs(programs) => programs,
             Source::Policies(policies) => {
                 all.notes.extend(policies.notes);
-                compiled(&policies.list, reading, options).map_err(|error| error.at(&name))?
+                let filters = Proving::new(reading, options).all(&policies.list);
+                filters.map_err(|error| error.at(&name))?
             }
         };
         all.add(&name, programs);
     }
     Ok(all)
-}
-
-fn compiled(policies: &[GroundPolicy], reading: &Reading, options: &Options) -> Result<Vec<Vec<Insn>>, Error> {
-    let machine = options.machine(&reading.abis, Some(reading.kernel));
-    let one = |policy| compile(policy, machine, options.order, &options.limits);
-    policies.iter().map(one).collect()
 }

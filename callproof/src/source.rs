@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use callproof_abi::Abi;
-use callproof_formats::policy::{Note, PolicyOptions, Runtime, detect_policy, read_policy};
+use callproof_formats::policy::{Note, PolicyFormat, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{Format, MAX_BYTES, ReadOptions};
 use callproof_policy::{Env, GroundPolicy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
 
 use crate::error::{Error, ErrorKind};
+use crate::origin::Marked;
 
 /// What a file holds.
 #[derive(Clone, Debug)]
@@ -24,11 +25,15 @@ pub(crate) enum Source {
 
 /// The policies of a file.
 #[derive(Clone, Debug)]
-pub(crate) struct Policies {
+pub struct Policies {
+    /// The format that was read
+    pub format: PolicyFormat,
     /// One for each filter of a chain, oldest first
-    pub(crate) list: Vec<GroundPolicy>,
-    /// Where they are not what the text seems to say
-    pub(crate) notes: Vec<String>,
+    pub list: Vec<GroundPolicy>,
+    /// Where they are not what the text seems to say, each with its place
+    pub notes: Vec<String>,
+    /// The same policies with a mark of its own as the answer of each place that gives answers; see [`Marked`]
+    pub(crate) marked: Marked,
 }
 
 /// How files are read.
@@ -47,13 +52,28 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads a file as a policy if it is one, else as filters.
+    /// Reads a file as a policy if it is one, else as filters. `FILE#NAME` chooses one of several filters in a policy
+    /// file.
     pub(crate) fn load(&self, path: &Path) -> Result<Source, Error> {
-        let bytes = read(path)?;
+        let (path, reading) = self.located(path);
+        let bytes = read(&path)?;
         let name = path.display().to_string();
-        match self.found_policies(path, &bytes) {
+        match reading.found_policies(&path, &bytes) {
             Some(policies) => policies.map(Source::Policies),
-            None => self.programs(&name, &bytes).map(Source::Programs),
+            None => reading.programs(&name, &bytes).map(Source::Programs),
+        }
+    }
+
+    /// The file that is meant, and how it is read: `FILE#NAME` is the filter `NAME` of `FILE`, unless a file has that
+    /// very name.
+    pub(crate) fn located(&self, path: &Path) -> (PathBuf, Self) {
+        let parts = selected(path).filter(|_| !path.is_file());
+        match parts {
+            Some((file, name)) => {
+                let select = Some(name);
+                (file, Self { select, ..self.clone() })
+            }
+            None => (path.to_owned(), self.clone()),
         }
     }
 
@@ -112,9 +132,10 @@ impl Reading {
             include: &include,
             ..PolicyOptions::default()
         };
+        let text = String::from_utf8_lossy(bytes);
         let read = read_policy(name, bytes, None, &options);
         let read = read.map_err(|problems| Error::problems(name, bytes, &problems))?;
-        let text = String::from_utf8_lossy(bytes);
+        let format = detect_policy(name, &text).map_err(|problems| Error::text(name, &text, &problems))?;
         let ground = read.policies.iter().map(|policy| {
             policy
                 .ground(&self.env)
@@ -125,10 +146,19 @@ impl Reading {
             format!("{name}:{line}: {}", note.message)
         };
         Ok(Policies {
+            format,
             list: ground.collect::<Result<_, _>>()?,
             notes: read.notes.iter().map(note).collect(),
+            marked: Marked::new(&read.policies, name, &text, &self.env)?,
         })
     }
+}
+
+/// The parts of `FILE#NAME`, when there is such a file.
+fn selected(path: &Path) -> Option<(PathBuf, String)> {
+    let (file, name) = path.to_str()?.rsplit_once('#')?;
+    let file = PathBuf::from(file);
+    (!name.is_empty() && file.is_file()).then(|| (file, name.to_owned()))
 }
 
 /// A chain that the kernel would install; `names` are those of its programs.

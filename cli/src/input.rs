@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
+use callproof::Compiled;
+use callproof_abi::Abi;
 use callproof_formats::{Format, MAX_BYTES, Program, ReadOptions};
 use callproof_vm::{Filter, Insn};
 
 use crate::error::{Failure, Result};
+use crate::render;
 use crate::settings::Settings;
 
 /// A program, and where it came from.
@@ -15,12 +19,22 @@ use crate::settings::Settings;
 pub(crate) struct Loaded {
     /// What it is called: what was typed, and a number where that holds several filters
     pub(crate) name: String,
-    pub(crate) format: Format,
+    /// The format that was read: of filters, or of policies
+    pub(crate) format: &'static str,
     pub(crate) program: Vec<Insn>,
+    /// The policy that the program was compiled of
+    pub(crate) policy: Option<Source>,
     /// Whether `name` is a file
     pub(crate) is_file: bool,
     /// The line of the file on which the program begins, from 1, if the file is text
     pub(crate) first_line: Option<usize>,
+}
+
+/// Which filter of a compiled policy this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) index: usize,
 }
 
 /// How FILTER arguments are read.
@@ -72,6 +86,11 @@ impl Input {
         }
     }
 
+    /// The filters of an argument, oldest first.
+    pub(crate) fn all(&self, typed: &str) -> Result<Vec<Loaded>> {
+        self.filters(typed)
+    }
+
     fn filters(&self, typed: &str) -> Result<Vec<Loaded>> {
         if let Some(digits) = typed.strip_prefix("hex:") {
             return self.read(&shown(typed), digits.as_bytes(), Some(Format::Hex), None);
@@ -80,11 +99,71 @@ impl Input {
             return crate::commands::dump::of_process(pid);
         }
         if typed == "-" {
-            let bytes = read_bounded(io::stdin().lock()).map_err(|error| Failure::read(&error).at("standard input"))?;
-            return self.read("standard input", &bytes, self.format, None);
+            const NAME: &str = "standard input";
+            let bytes = read_bounded(io::stdin().lock()).map_err(|error| Failure::read(&error).at(NAME))?;
+            let read = self.read(NAME, &bytes, self.format, None);
+            return match self.compiled_text(NAME, &bytes) {
+                Some(compiled) if read.is_err() => Ok(compiled),
+                _ => read,
+            };
+        }
+        if let Some(compiled) = self.compiled(typed)? {
+            return Ok(compiled);
         }
         let bytes = read_file(Path::new(typed))?;
         self.read(typed, &bytes, self.format, Some(typed))
+    }
+
+    /// The filters of a file with a policy, each proved to be its policy; `None` for what is no such file, and when a
+    /// format of filters was named.
+    fn compiled(&self, typed: &str) -> Result<Option<Vec<Loaded>>> {
+        let path = Path::new(typed);
+        if !self.may_be_policy(typed) {
+            return Ok(None);
+        }
+        let compiled = callproof::compile_file(path, &self.settings.options())?;
+        Ok(compiled.map(|compiled| self.of_policy(typed, compiled, path.is_file())))
+    }
+
+    /// Whether an argument is a file, or `FILE#NAME`, that is looked at as a policy.
+    pub(crate) fn may_be_policy(&self, typed: &str) -> bool {
+        let path = Path::new(typed);
+        let chosen = || {
+            let file = typed.rsplit_once('#').map(|(file, _)| Path::new(file));
+            file.is_some_and(Path::is_file)
+        };
+        !self.is_told() && !is_named_filter(path) && (path.is_file() || chosen())
+    }
+
+    /// The filters of a text that can be read as a policy.
+    fn compiled_text(&self, name: &str, bytes: &[u8]) -> Option<Vec<Loaded>> {
+        if self.is_told() {
+            return None;
+        }
+        let compiled = callproof::compile_text(name, bytes, &self.settings.options()).ok()??;
+        Some(self.of_policy(name, compiled, false))
+    }
+
+    /// Tells what was made of a policy, and gives it.
+    fn of_policy(&self, name: &str, compiled: Compiled, is_file: bool) -> Vec<Loaded> {
+        if !self.settings.quiet {
+            render::note(name, &about(&compiled));
+        }
+        let compiled = Arc::new(compiled);
+        let programs = compiled.programs.names.iter().zip(&compiled.programs.programs);
+        let is_file = is_file && compiled.programs.programs.len() == 1;
+        let loaded = programs.enumerate().map(|(index, (name, program))| Loaded {
+            name: name.clone(),
+            format: compiled.policies.format.name(),
+            program: program.clone(),
+            policy: Some(Source {
+                compiled: Arc::clone(&compiled),
+                index,
+            }),
+            is_file,
+            first_line: None,
+        });
+        loaded.collect()
     }
 
     /// Reads bytes as filters.
@@ -114,13 +193,55 @@ impl Input {
         };
         let loaded = |(program, number): (Program, usize)| Loaded {
             name: named(number),
-            format: program.format,
+            format: program.format.name(),
+            policy: None,
             is_file: path.is_some() && !several,
             first_line: program.format.is_text().then_some(program.line),
             program: program.insns,
         };
         Ok(programs.into_iter().zip(1..).map(loaded).collect())
     }
+}
+
+/// Whether the extension is one that filters have and no policy.
+fn is_named_filter(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let of_filters = Format::ALL.iter().flat_map(|format| format.extensions());
+    let mut only_theirs = of_filters.filter(|known| !matches!(**known, "json" | "policy" | "txt"));
+    only_theirs.any(|known| known.eq_ignore_ascii_case(ending))
+}
+
+/// What a policy was made into.
+fn about(compiled: &Compiled) -> String {
+    const NAMED: usize = 8;
+    let count = compiled.programs.programs.len();
+    let mut abis: Vec<Abi> = Vec::new();
+    for policy in &compiled.policies.list {
+        let with_rules = policy.cells.iter().filter(|cell| !cell.rules.is_empty());
+        abis.extend(with_rules.filter_map(|cell| cell.cell.abi()));
+    }
+    abis.sort_unstable();
+    abis.dedup();
+    let named: Vec<&str> = abis.iter().take(NAMED).map(|abi| abi.name()).collect();
+    let more = match abis.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let filters = if count == 1 { "filter" } else { "filters" };
+    let of = if abis.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}{more}", named.join(", "))
+    };
+    let notes = match compiled.policies.notes.len() {
+        0 => String::new(),
+        1 => "; 1 departure from the plain reading, see `callproof explain --origin`".to_owned(),
+        many => format!("; {many} departures from the plain reading, see `callproof explain --origin`"),
+    };
+    format!(
+        "read as a policy ({}), compiled to {count} {filters}{of}, proved to be the policy{notes}",
+        compiled.policies.format
+    )
 }
 
 /// A chain that the kernel would install.

@@ -4,7 +4,7 @@ use callproof_abi::Abi;
 use callproof_policy::{AbiItem, AbiList, ByteOrder};
 use callproof_vm::{Endian, Kernel, Machine, ShiftByX};
 
-use crate::args::{Arch, Global};
+use crate::args::{Arch, Global, PolicyArgs};
 
 /// What a command needs to know besides its own arguments.
 #[derive(Clone, Debug)]
@@ -17,10 +17,14 @@ pub(crate) struct Settings {
     pub(crate) kernel: Kernel,
     /// The same, if somebody said so
     kernel_given: Option<Kernel>,
+    /// What is said beside policies
+    policy: PolicyArgs,
+    /// Whether nobody wants to read anything but errors
+    pub(crate) quiet: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(global: &Global, policy: &PolicyArgs) -> Self {
         let mut abis: Vec<Abi> = Vec::new();
         let named = global.arch.iter().flat_map(|arch| match arch {
             Arch::All => filtering_abis(),
@@ -37,6 +41,8 @@ impl Settings {
             shift: global.shift.into(),
             kernel: global.kernel.unwrap_or_default(),
             kernel_given: global.kernel,
+            policy: policy.clone(),
+            quiet: global.quiet,
         }
     }
 
@@ -54,6 +60,11 @@ impl Settings {
         (!self.abis.is_empty()).then_some(&self.abis)
     }
 
+    /// Whether every call is made on a machine of one byte order, whatever its architecture.
+    pub(crate) fn one_order(&self) -> bool {
+        self.endian.is_some()
+    }
+
     /// Which half of a register is which: as asked for, or as each ABI has it.
     pub(crate) fn byte_order(&self) -> ByteOrder {
         self.endian.map_or(ByteOrder::OfArch, ByteOrder::Fixed)
@@ -67,6 +78,32 @@ impl Settings {
         AbiList::of(self.abis.iter().copied().map(AbiItem::Abi))
     }
 
+    /// The options that change what filters and calls mean, as they would be typed again.
+    pub(crate) fn typed(&self) -> Vec<String> {
+        let policy = &self.policy;
+        let caps = policy.caps().map(|caps| {
+            if caps.is_empty() {
+                "none".to_owned()
+            } else {
+                caps.join(",")
+            }
+        });
+        let kernel = self.kernel_given.map(|kernel| kernel.to_string());
+        let runtime = policy.runtime.map(|runtime| runtime.name().to_owned());
+        let names: Vec<&str> = self.abis.iter().map(|abi| abi.name()).collect();
+        let options = [
+            ("--arch", (!names.is_empty()).then(|| names.join(","))),
+            ("--kernel", kernel),
+            ("--runtime", runtime),
+            ("--caps", caps),
+            ("--select", policy.select.clone()),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(option, value)| Some([option.to_owned(), value?]));
+        given.flatten().collect()
+    }
+
     /// The surroundings of tests.
     pub(crate) fn options(&self) -> callproof::Options {
         callproof::Options {
@@ -74,6 +111,9 @@ impl Settings {
             kernel: self.kernel_given,
             order: self.byte_order(),
             shift: self.shift,
+            runtime: self.policy.runtime,
+            select: self.policy.select.clone(),
+            caps: self.policy.caps(),
             ..callproof::Options::default()
         }
     }
@@ -130,7 +170,8 @@ mod tests {
 
     fn settings(options: &[&str]) -> Settings {
         let line = ["callproof", "demo"].iter().chain(options);
-        Settings::new(&Cli::try_parse_from(line).unwrap().global)
+        let cli = Cli::try_parse_from(line).unwrap();
+        Settings::new(&cli.global, &cli.policy)
     }
 
     #[test]

@@ -91,6 +91,32 @@ fn answers_have_their_members() {
             vec!["eval", ALLOW, "read"],
             vec!["call", "decisions", "filters", "kernel", "skipped"],
         ),
+        (
+            vec!["explain", ALLOW],
+            vec![
+                "compiled", "filters", "kernel", "limit", "origins", "sections", "surfaces",
+            ],
+        ),
+        (
+            vec!["diff", ALLOW, DENY],
+            vec![
+                "changes",
+                "compiled",
+                "equal",
+                "kernel",
+                "left",
+                "limit",
+                "outside",
+                "right",
+                "sections",
+                "summary",
+                "unclaimed",
+            ],
+        ),
+        (
+            vec!["equiv", ALLOW, DENY],
+            vec!["claims", "compiled", "filters", "kernel"],
+        ),
         (vec!["disasm", ALLOW], vec!["filters"]),
         (vec!["convert", "--to=c", ALLOW], vec!["products"]),
         (vec!["kernel", "vectors", "check", "vectors/valid.jsonl"], vec!["files"]),

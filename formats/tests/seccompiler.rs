@@ -173,7 +173,11 @@ fn one_of_several_filters_is_chosen_by_name() {
         problems(text, &PolicyOptions::default()),
         ["the file has 2 filters, and none is chosen"]
     );
-    assert_eq!(problems(text, &select("c")), ["there is no filter `c`"]);
+    assert_eq!(problems(text, &select("other")), ["there is no filter `other`"]);
+    assert_eq!(
+        problems(text, &select("bb")),
+        ["there is no filter `bb`; did you mean `b`?"]
+    );
 }
 
 #[test]

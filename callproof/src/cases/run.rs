@@ -1,5 +1,6 @@
 //! From a case file to a report.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use callproof_formats::cases::{Budget, Case, CaseFile, Subject, What, read_cases};
@@ -12,7 +13,7 @@ use super::judge::{Judge, claims};
 use super::result::{CaseResult, Report};
 use crate::error::Error;
 use crate::options::{Options, abis};
-use crate::programs::{Programs, loaded, of_policy};
+use crate::programs::{Programs, Proving, loaded, of_policy};
 use crate::source::{Reading, Source, admit, read};
 
 /// Runs a case file.
@@ -176,7 +177,7 @@ fn run_while(
     let machine = options.machine(&reading.abis, file.header.kernel);
     let filters = admit(&subject.programs, &subject.names, machine)?;
     check((name, text), &file.cases, &reading.env)?;
-    let others = Others::load(&file.cases, folder, &reading)?;
+    let others = Others::load(&file.cases, folder, &reading, options)?;
     let admitted = others.admitted(machine)?;
     let (sides, operands) = admitted.sides();
     let session = Session::new(&filters, sides, machine, options.order, &options.limits);
@@ -218,9 +219,9 @@ fn reading(file: &CaseFile, options: &Options) -> Reading {
         abis,
         endian: machine.endian,
         kernel: machine.kernel,
-        runtime: file.header.runtime.unwrap_or_default(),
-        select: file.header.select.clone(),
-        caps: file.header.caps.clone(),
+        runtime: options.runtime.or(file.header.runtime).unwrap_or_default(),
+        select: options.select.clone().or_else(|| file.header.select.clone()),
+        caps: options.caps.clone().unwrap_or_else(|| file.header.caps.clone()),
     }
 }
 
@@ -246,19 +247,23 @@ struct Others {
 /// The same, admitted.
 struct Admitted<'o> {
     chains: Vec<(&'o str, Vec<Filter<'o>>)>,
-    policies: Vec<(&'o str, &'o [GroundPolicy])>,
+    policies: Vec<(&'o str, &'o GroundPolicy)>,
 }
 
 impl Others {
-    fn load(cases: &[Case], folder: &Path, reading: &Reading) -> Result<Self, Error> {
-        let mut paths: Vec<String> = Vec::new();
+    /// Policies in a stack, and several that one file comes to, are compiled: chains can be compared with proof, and each
+    /// filter is proved to be its policy.
+    fn load(cases: &[Case], folder: &Path, reading: &Reading, options: &Options) -> Result<Self, Error> {
+        let (mut paths, mut stacked) = (Vec::new(), BTreeSet::new());
         for case in cases {
             match &case.what {
                 What::SubsetOf { file, .. } | What::Equiv { file, .. } => paths.push(file.clone()),
                 What::Claim(claim) => {
                     if let Claim::Relation { left, right, .. } = &**claim {
-                        files(left, &mut paths);
-                        files(right, &mut paths);
+                        for side in [left, right] {
+                            files(side, &mut paths);
+                            in_stacks(side, false, &mut stacked);
+                        }
                     }
                 }
                 What::Verdict(_) | What::Replay { .. } | What::Snapshot { .. } => {}
@@ -267,7 +272,13 @@ impl Others {
         paths.sort();
         paths.dedup();
         let load = |path: String| {
-            let source = reading.load(&folder.join(&path))?;
+            let source = match reading.load(&folder.join(&path))? {
+                Source::Policies(policies) if policies.list.len() != 1 || stacked.contains(&path) => {
+                    let filters = Proving::new(reading, options).all(&policies.list);
+                    Source::Programs(filters.map_err(|error| error.at(&path))?)
+                }
+                source => source,
+            };
             Ok((path, source))
         };
         let loaded = paths.into_iter().map(load).collect::<Result<_, Error>>()?;
@@ -282,7 +293,7 @@ impl Others {
                     let names = vec![path.clone(); programs.len()];
                     chains.push((path.as_str(), admit(programs, &names, machine)?));
                 }
-                Source::Policies(list) => policies.push((path.as_str(), list.list.as_slice())),
+                Source::Policies(read) => policies.extend(read.list.iter().map(|policy| (path.as_str(), policy))),
             }
         }
         Ok(Admitted { chains, policies })
@@ -299,23 +310,9 @@ impl Admitted<'_> {
             sides.push(((*path).to_owned(), Side::Chain(filters)));
             operands.push(((*path).to_owned(), Operand::File((*path).to_owned())));
         }
-        for (path, policies) in &self.policies {
-            let names: Vec<String> = match policies.len() {
-                1 => vec![(*path).to_owned()],
-                many => (1..=many).map(|number| format!("{path}#{number}")).collect(),
-            };
-            for (name, policy) in names.iter().zip(*policies) {
-                sides.push((name.clone(), Side::Policy(policy.clone())));
-            }
-            let mut parts: Vec<Operand> = names.into_iter().map(Operand::File).collect();
-            let operand = match parts.pop() {
-                Some(only) if parts.is_empty() => only,
-                last => {
-                    parts.extend(last);
-                    Operand::Stack(parts)
-                }
-            };
-            operands.push(((*path).to_owned(), operand));
+        for (path, policy) in &self.policies {
+            sides.push(((*path).to_owned(), Side::Policy((*policy).clone())));
+            operands.push(((*path).to_owned(), Operand::File((*path).to_owned())));
         }
         (sides, operands)
     }
@@ -326,5 +323,14 @@ fn files(operand: &Operand, paths: &mut Vec<String>) {
         Operand::File(path) => paths.push(path.clone()),
         Operand::Stack(parts) => parts.iter().for_each(|part| files(part, paths)),
         Operand::Own | Operand::Named(..) => {}
+    }
+}
+
+/// The paths of what stands in a stack.
+fn in_stacks(operand: &Operand, inside: bool, paths: &mut BTreeSet<String>) {
+    match operand {
+        Operand::File(path) if inside => drop(paths.insert(path.clone())),
+        Operand::Stack(parts) => parts.iter().for_each(|part| in_stacks(part, true, paths)),
+        Operand::File(_) | Operand::Own | Operand::Named(..) => {}
     }
 }

@@ -3,6 +3,7 @@
 mod effort;
 mod examples;
 mod observed;
+mod policy;
 mod values;
 mod verify;
 
@@ -14,14 +15,16 @@ use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
 pub(crate) use observed::{Replay, Why};
-pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
+pub(crate) use policy::PolicyArgs;
+pub(crate) use verify::{CheckProof, Decided, Explain, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
 /// Runs and kernel-checks seccomp filters.
 ///
 /// FILTER is a path (the format is detected), `-` for standard input, `hex:` and the hex digits of the instructions,
-/// or `pid:` and a process whose installed filters are read. Several FILTERs are one chain, oldest first.
+/// or `pid:` and a process whose installed filters are read. A policy of any format is one too: it is compiled, and the
+/// filter is proved to be the policy. Several FILTERs are one chain, oldest first.
 #[derive(Debug, Parser)]
 #[command(
     name = "callproof",
@@ -35,6 +38,8 @@ pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -94,7 +99,7 @@ pub(crate) enum Command {
     /// What two filters answer differently, by ABI and call, with a call that shows it
     Diff(Pair),
     /// What a filter does, by ABI and call, with the conditions on arguments
-    Explain(Decided),
+    Explain(Explain),
     /// Why something was denied: a line of an audit log, a SIGSYS or a line of strace, held against the filter
     Why(Why),
     /// What of a trace a filter would deny, what of the filter the trace never uses, and what its calls cost
@@ -205,6 +210,9 @@ pub(crate) struct Convert {
     /// File to write to, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Folder to write one file for each filter to; a policy can come to several
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// `dump`

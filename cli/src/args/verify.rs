@@ -114,11 +114,23 @@ pub(crate) struct Subset {
     pub(crate) effort: Effort,
 }
 
+/// `explain`
+#[derive(Args, Debug)]
+#[command(after_help = examples::FILTERS_DECIDED)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) decided: Decided,
+    /// Tell for each answer the line of the policy or the instruction that gives it, and where the policy is not what its
+    /// text seems to say
+    #[arg(long)]
+    pub(crate) origin: bool,
+}
+
 /// `explain`, `cost`
 #[derive(Args, Debug)]
 #[command(after_help = examples::FILTERS_DECIDED)]
 pub(crate) struct Decided {
-    /// Path, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
+    /// Path of a filter or a policy, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
     #[arg(value_name = "FILTER", required = true)]
     pub(crate) filters: Vec<String>,
     #[command(flatten)]

@@ -109,7 +109,7 @@ fn check_one<'p>(one: &'p Loaded, settings: &Settings) -> (Checked, Option<Filte
     };
     let answer = Checked {
         source: one.name.clone(),
-        format: one.format.to_string(),
+        format: one.format.to_owned(),
         accepted: filter.is_some(),
         instructions: one.program.len(),
         converted: filter.as_ref().map(|filter| filter.charged_len(settings.kernel)),

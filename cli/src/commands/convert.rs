@@ -8,42 +8,51 @@ use callproof_vm::Insn;
 use super::written::{Product, Target, Written};
 use crate::args::{Asm, Convert};
 use crate::error::{Failure, Result};
-use crate::input::Input;
+use crate::input::{Input, Loaded};
 use crate::settings::Settings;
 
-/// Converts a filter. It need not be one that the kernel would install.
+/// Converts a filter, which need not be one that the kernel would install, or the filters of a policy.
 pub(crate) fn run(convert: Convert, input: &Input, settings: &Settings) -> Result<Written> {
-    let (name, program) = match compiled(&convert.filter, input, settings)? {
-        Some(found) => found,
-        None => {
-            let loaded = input.single(&convert.filter)?;
-            (loaded.name, loaded.program)
+    let loaded = input.all(&convert.filter)?;
+    if convert.out.is_none() && loaded.len() > 1 {
+        return Err(several(&convert.filter, &loaded));
+    }
+    let product = |one: &Loaded| written_as(&one.name, &one.program, convert.to, convert.annotate, settings);
+    let mut products: Vec<Product> = loaded.iter().map(product).collect();
+    if let [_, _, ..] = products.as_slice() {
+        for (number, product) in (1..).zip(&mut products) {
+            product.name = numbered(&convert.filter, number, convert.to);
         }
-    };
-    let product = written_as(&name, &program, convert.to, convert.annotate, settings);
+    }
     Ok(Written {
         command: "convert",
-        target: Target::file(convert.output),
-        products: vec![product],
+        target: match convert.out {
+            Some(folder) => Target::Folder(folder),
+            None => Target::file(convert.output),
+        },
+        products,
     })
 }
 
-/// The filter of a policy, proved to be it; `None` for what is no file with a policy.
-fn compiled(typed: &str, input: &Input, settings: &Settings) -> Result<Option<(String, Vec<Insn>)>> {
-    let path = Path::new(typed);
-    if input.is_told() || !path.is_file() {
-        return Ok(None);
-    }
-    let Some(found) = callproof::compile_file(path, &settings.options())? else {
-        return Ok(None);
-    };
-    let count = found.programs.len();
-    let mut named = found.names.into_iter().zip(found.programs);
-    match named.next() {
-        Some(one) if count == 1 => Ok(Some(one)),
-        _ => Err(Failure::usage(format_args!("`{typed}` comes to {count} filters"))
-            .with_help("one filter is written at a time; split the policy")),
-    }
+fn several(typed: &str, loaded: &[Loaded]) -> Failure {
+    let of_policy = loaded.iter().any(|one| one.policy.is_some());
+    let what = if of_policy { "comes to" } else { "holds" };
+    Failure::usage(format_args!(
+        "`{typed}` {what} {} filters, and one is written here",
+        loaded.len()
+    ))
+    .with_help("write a file for each, oldest first, with `--out DIR`")
+}
+
+/// The file name of one of several filters, so that names sort oldest first.
+fn numbered(typed: &str, number: usize, format: Format) -> String {
+    let extension = format.extensions().first().copied().unwrap_or("txt");
+    format!("{}-{number:03}.{extension}", stem(typed))
+}
+
+fn stem(source: &str) -> &str {
+    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
+    stem.unwrap_or("filter")
 }
 
 /// Assembles text, whatever it looks like.
@@ -69,10 +78,7 @@ pub(crate) fn written_as(
         endian: settings.layout(),
         annotate,
     };
-    let stem = Path::new(source)
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .unwrap_or("filter");
+    let stem = stem(source);
     let extension = format.extensions().first().copied().unwrap_or("txt");
     Product {
         name: format!("{stem}.{extension}"),

@@ -51,7 +51,7 @@ impl Listing {
     fn new(one: &Loaded, endian: Endian) -> Self {
         Self {
             source: one.name.clone(),
-            format: one.format.to_string(),
+            format: one.format.to_owned(),
             instructions: lines(&one.program, endian).into_iter().map(Row::new).collect(),
         }
     }

@@ -62,8 +62,9 @@ pub(crate) fn of_process(pid: &str) -> Result<Vec<Loaded>> {
     })?;
     let loaded = |(place, found): (usize, Found)| Loaded {
         name: format!("pid:{number}#{place}"),
-        format: Format::Raw,
+        format: Format::Raw.name(),
         program: found.program,
+        policy: None,
         is_file: false,
         first_line: None,
     };

@@ -56,7 +56,7 @@ pub(crate) enum Answer {
 
 /// Carries out a command.
 pub(crate) fn run(cli: Cli) -> Result<Answer> {
-    let settings = Settings::new(&cli.global);
+    let settings = Settings::new(&cli.global, &cli.policy);
     let input = Input::new(cli.global.input_format, settings.clone());
     let (input, settings, quiet) = (&input, &settings, cli.global.quiet);
     Ok(match cli.command {

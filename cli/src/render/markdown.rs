@@ -30,7 +30,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 /// Text that cannot end a cell or start HTML.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('|', "\\|")
         .replace('<', "&lt;")

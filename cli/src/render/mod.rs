@@ -1,5 +1,6 @@
 //! Printing: the only folder that writes to a screen or a file.
 
+mod changes;
 mod github;
 mod human;
 mod json;
@@ -7,6 +8,7 @@ mod junit;
 mod markdown;
 mod problem;
 mod progress;
+mod pull_request;
 mod sarif;
 mod style;
 mod tap;
@@ -17,7 +19,7 @@ use std::path::Path;
 
 use anstream::AutoStream;
 
-pub(crate) use problem::{bug, print as problem};
+pub(crate) use problem::{bug, note, print as problem};
 pub(crate) use progress::Progress;
 
 use crate::args::{Output, Style};
@@ -123,7 +125,10 @@ fn text(answer: &Answer, style: Style) -> String {
         Style::Sarif => sarif::render(&report()),
         Style::Github => github::render(&report()),
         Style::Tap => tap::render(&report()),
-        Style::Markdown => markdown::render(&report()),
+        Style::Markdown => match answer {
+            Answer::Differences(differences) => pull_request::render(differences),
+            _ => markdown::render(&report()),
+        },
     }
 }
 

@@ -7,6 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use super::style::{BAD, NAME, paint};
 use crate::error::Failure;
+use crate::words::one_line;
 
 /// Prints an error. JSON goes to standard output, where a program looks for its one document; all else to standard error.
 pub(crate) fn print(failure: &Failure, json: bool) {
@@ -17,6 +18,19 @@ pub(crate) fn print(failure: &Failure, json: bool) {
         let mut stderr = AutoStream::auto(io::stderr().lock());
         write!(stderr, "{}", text(failure, io::stderr().is_terminal()))
     };
+}
+
+/// Says something on standard error that is no part of the answer.
+pub(crate) fn note(about: &str, what: &str) {
+    let mut stderr = AutoStream::auto(io::stderr().lock());
+    // Who cannot be told misses nothing that the answer needs.
+    let _ = writeln!(
+        stderr,
+        "{} {}: {}",
+        paint(NAME, "note:"),
+        one_line(about),
+        one_line(what)
+    );
 }
 
 fn text(failure: &Failure, drawn: bool) -> String {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::line;
-use crate::policy::Runtime;
+use crate::policy::{Runtime, capability};
 
 /// The line before and after.
 const DASHES: &str = "---";
@@ -64,7 +64,7 @@ struct Raw {
     runtime: Option<Spanned<String>>,
     select: Option<String>,
     #[serde(default)]
-    caps: Vec<String>,
+    caps: Vec<Spanned<String>>,
     kernel: Option<Spanned<String>>,
     arches: Option<Vec<Spanned<String>>>,
     #[serde(default)]
@@ -141,7 +141,7 @@ impl Reader<'_> {
             subject: self.subject(raw.filter, raw.policy),
             runtime,
             select: raw.select,
-            caps: raw.caps,
+            caps: self.caps(&raw.caps),
             kernel,
             arches,
             sets: self.sets(raw.sets),
@@ -175,18 +175,24 @@ impl Reader<'_> {
     }
 
     fn runtime(&mut self, word: &Spanned<String>) -> Option<Runtime> {
-        let runtime = match word.get_ref().as_str() {
-            "spec" => Runtime::Spec,
-            "runc" => Runtime::Runc,
-            "crun" => Runtime::Crun,
-            "firecracker" => Runtime::Firecracker,
-            other => {
-                let message = format!("no runtime is called `{}`", other.escape_debug());
-                self.problem(word, message, "runtimes are `spec`, `runc`, `crun` and `firecracker`");
-                return None;
+        let known = word.get_ref().parse::<Runtime>();
+        if known.is_err() {
+            let message = format!("no runtime is called `{}`", word.get_ref().escape_debug());
+            self.problem(word, message, "runtimes are `spec`, `runc`, `crun` and `firecracker`");
+        }
+        known.ok()
+    }
+
+    /// Capabilities by the names that they have, whatever their case.
+    fn caps(&mut self, words: &[Spanned<String>]) -> Vec<String> {
+        let mut caps = Vec::new();
+        for word in words {
+            match capability(word.get_ref()) {
+                Ok(name) => caps.push(name.to_owned()),
+                Err(message) => self.problem(word, message, "write `caps = [\"CAP_KILL\"]`"),
             }
-        };
-        Some(runtime)
+        }
+        caps
     }
 
     fn kernel(&mut self, word: &Spanned<String>) -> Option<Kernel> {

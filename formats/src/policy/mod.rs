@@ -24,6 +24,7 @@ mod report;
 mod scmp;
 mod seccompiler;
 mod systemd;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +33,7 @@ use callproof_policy::{Answer, Policy, Problem, Problems, Span};
 use callproof_vm::Kernel;
 
 pub use detect::detect_policy;
+pub use words::{CAPABILITIES, capability};
 
 /// Longest text that is read, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;

@@ -87,17 +87,24 @@ impl Space {
     }
 
     /// Which two values each call gets from two functions: a function to the places of pairs in a list, whose first pair
-    /// stands for equal verdicts.
+    /// stands for equal verdicts. A list that has pairs already, of another space, is continued, so that equal places
+    /// mean equal pairs in both.
     ///
     /// # Errors
     /// [`Undecided`] at a limit; [`Limit::Values`] when a function has more values than can be listed.
-    pub fn paired(&mut self, a: &Function, b: &Function) -> Result<(Function, Vec<(u32, u32)>), Undecided> {
+    pub fn paired(&mut self, a: &Function, b: &Function, pairs: &mut Vec<(u32, u32)>) -> Result<Function, Undecided> {
         let (Form::Whole(root_a), Form::Whole(root_b)) = (&a.form, &b.form) else {
             return Err(self.arena.meter().stop(Limit::Values));
         };
         let kernel = self.machine().kernel;
-        let mut pairs = vec![(0, 0)];
-        let mut places: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        if pairs.is_empty() {
+            pairs.push((0, 0));
+        }
+        let mut places: BTreeMap<(u32, u32), u32> = (0_u32..)
+            .zip(pairs.iter())
+            .skip(1)
+            .map(|(at, pair)| (*pair, at))
+            .collect();
         let op = self.arena.own_op();
         let mut place = |a, b| {
             if same(a, b, kernel) {
@@ -111,7 +118,7 @@ impl Space {
         let root = self.arena.apply(op, *root_a, *root_b, &mut place)?;
         let mut function = a.clone();
         function.form = Form::Whole(root);
-        Ok((function, pairs))
+        Ok(function)
     }
 
     /// A set where architecture and number are known.

@@ -17,6 +17,16 @@ pub(crate) struct Claims {
     /// The filters, oldest first
     pub(crate) filters: Vec<String>,
     pub(crate) claims: Vec<Claimed>,
+    /// Policies that were compared as filters
+    pub(crate) compiled: Vec<Stood>,
+}
+
+/// A policy in whose place its filters were compared, each of which was proved to be its policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Stood {
+    pub(crate) policy: String,
+    pub(crate) format: &'static str,
+    pub(crate) filters: usize,
 }
 
 /// What came of one claim.

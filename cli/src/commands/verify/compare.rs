@@ -51,11 +51,14 @@ fn compare(
     let loaded = sides::chain(left, input)?;
     let filters = admitted(&loaded, settings)?;
     let others = Others::one(right, sides::chain(right, input)?);
-    let others = others.admitted(settings)?;
-    let mut judge = Judge::new(&filters, &others, left, asking, settings);
+    let admitted_others = others.admitted(settings)?;
+    let mut judge = Judge::new(&filters, &admitted_others, left, asking, settings);
     let reads = format!("{left} {comparison} {right}");
+    let compiled = sides::compiled(&loaded).into_iter().chain(others.compiled());
+    let compiled = compiled.collect();
     Ok(Claims {
         command,
+        compiled,
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
         claims: vec![judge.relation(comparison, right, reads)?],

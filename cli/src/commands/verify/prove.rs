@@ -1,16 +1,19 @@
 //! `prove`: claims about one chain.
 
+use core::slice;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use callproof_formats::Position;
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
-    Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Sets, parse_properties,
+    AbiList, CallPattern, Claim, Env, GroundPolicy, Item, Predicate, Problem, Property, PropertyFile, Selector, Sets,
+    Span, parse_properties,
 };
 use callproof_verifier::{Answer, AskError, Limits, Outcome, Query, Session, Shown, Side};
 use callproof_vm::{Chain, Filter};
 
-use super::claims::{Claimed, Claims};
+use super::claims::{Claimed, Claims, Stood};
 use super::live::Running;
 use super::sides;
 use super::witness::{Witness, witness};
@@ -30,6 +33,7 @@ pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Cl
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
         claims: Vec::new(),
+        compiled: sides::compiled(&loaded),
     };
     let mut proofs = Vec::new();
     for typed in &args.properties {
@@ -41,6 +45,7 @@ pub(crate) fn run(args: &Prove, input: &Input, settings: &Settings) -> Result<Cl
             sets: Sets::default(),
         };
         file.check(&base).map_err(|problems| text.refuse(&problems))?;
+        claims.compiled.extend(others.compiled());
         let judged = others.admitted(settings)?;
         let effort = Asking {
             limits: args.effort.limits(),
@@ -144,6 +149,7 @@ impl Others {
 
     fn load(file: &PropertyFile, folder: &Path, input: &Input, settings: &Settings) -> Result<Self> {
         let mut wanted: Vec<(String, String)> = Vec::new();
+        let mut stacked = BTreeSet::new();
         for item in &file.items {
             match item {
                 Item::Use { path, name } => wanted.push((name.clone(), path.clone())),
@@ -151,15 +157,30 @@ impl Others {
                     claim: Claim::Relation { left, right, .. },
                     ..
                 }) => {
-                    files(left, &mut wanted);
-                    files(right, &mut wanted);
+                    for side in [left, right] {
+                        files(side, &mut wanted);
+                        in_stacks(side, false, &mut stacked);
+                    }
                 }
                 Item::Abis(_) | Item::Set(..) | Item::Property(_) => {}
             }
         }
-        let load = |(name, path): (String, String)| Ok((name, side(&folder.join(path), input, settings)?));
+        let load = |(name, path): (String, String)| {
+            let path = folder.join(path);
+            let side = side(&path, stacked.contains(&name), input, settings)?;
+            Ok((name, side))
+        };
         let loaded = wanted.into_iter().map(load).collect::<Result<_>>()?;
         Ok(Self { loaded })
+    }
+
+    /// The policies that stand for themselves as filters.
+    pub(super) fn compiled(&self) -> Vec<Stood> {
+        let chains = self.loaded.iter().filter_map(|(_, side)| match side {
+            OtherSide::Chain(chain) => Some(sides::compiled(chain)),
+            OtherSide::Policy(_) => None,
+        });
+        chains.flatten().collect()
     }
 
     pub(super) fn admitted(&self, settings: &Settings) -> Result<Admitted<'_>> {
@@ -195,22 +216,27 @@ fn files(operand: &Operand, wanted: &mut Vec<(String, String)>) {
     }
 }
 
-/// A policy of any format, else filters.
-fn side(path: &Path, input: &Input, settings: &Settings) -> Result<OtherSide<Vec<Loaded>>> {
+/// The names of what stands in a stack.
+fn in_stacks(operand: &Operand, inside: bool, names: &mut BTreeSet<String>) {
+    match operand {
+        Operand::File(name) | Operand::Named(name, _) if inside => drop(names.insert(name.clone())),
+        Operand::Stack(parts) => parts.iter().for_each(|part| in_stacks(part, true, names)),
+        Operand::File(_) | Operand::Named(..) | Operand::Own => {}
+    }
+}
+
+/// A policy of any format, else filters. Policies in a stack, and several that one file comes to, are compiled: chains
+/// can be compared with proof, and each filter is proved to be its policy.
+fn side(path: &Path, stacked: bool, input: &Input, settings: &Settings) -> Result<OtherSide<Vec<Loaded>>> {
     let name = path.display().to_string();
-    let found = if path.is_file() && !input.is_told() {
-        callproof::policies(path, &settings.options())?
-    } else {
-        None
-    };
-    match found.as_deref() {
-        None => input.chain(&[name]).map(OtherSide::Chain),
+    let compiled = || input.chain(slice::from_ref(&name)).map(OtherSide::Chain);
+    if stacked || !input.may_be_policy(&name) {
+        return compiled();
+    }
+    let found = callproof::policies(path, &settings.options())?;
+    match found.as_ref().map(|policies| policies.list.as_slice()) {
         Some([policy]) => Ok(OtherSide::Policy(policy.clone())),
-        Some(many) => Err(Failure::usage(format_args!(
-            "`{name}` comes to {} filters, and one is compared with",
-            many.len()
-        ))
-        .with_help("a case file can hold a filter against all of them: `equiv FILE`")),
+        _ => compiled(),
     }
 }
 
@@ -279,11 +305,11 @@ impl<'j> Judge<'j> {
 
     /// Whether a relation of the chain to another side holds, over the calls in force.
     pub(super) fn relation(&mut self, comparison: Comparison, other: &str, reads: String) -> Result<Claimed> {
-        let calls = Predicate::of(callproof_policy::CallPattern::new(callproof_policy::Selector::Any));
+        let calls = Predicate::of(CallPattern::new(Selector::Any));
         let claim = Claim::Relation {
             left: Operand::Own,
             relation: comparison,
-            right: Operand::Named(other.to_owned(), callproof_policy::Span::default()),
+            right: Operand::Named(other.to_owned(), Span::default()),
             calls,
         };
         let env = Env::new(self.settings.in_force());
@@ -293,6 +319,32 @@ impl<'j> Judge<'j> {
         };
         let outcome = self.session.ask(&query).map_err(Failure::bug)?;
         self.claimed(reads, &claim, &outcome)
+    }
+
+    /// Whether the chain equals another side for some calls; `shown` are the ABIs that `other` in a list of ABIs leaves
+    /// out. `None` when the calls take more tests than a claim can have.
+    pub(super) fn equal_for(
+        &mut self,
+        other: &str,
+        calls: Predicate,
+        shown: &AbiList,
+        reads: String,
+    ) -> Result<Option<Claimed>> {
+        let claim = Claim::Relation {
+            left: Operand::Own,
+            relation: Comparison::Equals,
+            right: Operand::Named(other.to_owned(), Span::default()),
+            calls,
+        };
+        let query = Query {
+            claim: &claim,
+            env: &Env::new(shown.clone()),
+        };
+        match self.session.ask(&query) {
+            Ok(outcome) => self.claimed(reads, &claim, &outcome).map(Some),
+            Err(AskError::Problems(_)) => Ok(None),
+            Err(AskError::Disagreement(disagreement)) => Err(Failure::bug(disagreement)),
+        }
     }
 
     fn claimed(&mut self, reads: String, claim: &Claim, outcome: &Outcome) -> Result<Claimed> {

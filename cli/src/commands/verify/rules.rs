@@ -1,14 +1,15 @@
 //! What functions say, by ABI and call, as conditions to read.
 
-use callproof_abi::{Abi, X32_BIT, errno_name};
+use callproof_abi::Abi;
 use callproof_verifier::{
-    Arches, Condition, Decision, Function, Ranges, Register, Set, Space, Undecided, Verdicts, Width,
+    Arches, Condition, Decision, Function, Ranges, Relation, Set, Space, Undecided, Verdicts, WordTest,
 };
-use callproof_vm::{Action, Endian, Kernel, SeccompData};
+use callproof_vm::{Endian, SeccompData};
 use serde::Serialize;
 
+use super::leaves::{Leaf, leaves};
 use super::live::Live;
-use super::witness::constant_name;
+use super::text::{calls, clip, condition_text, register_text};
 use crate::settings::{Settings, abi_endian};
 
 /// What the calls of one ABI get.
@@ -29,9 +30,15 @@ pub(crate) struct Rule {
     /// Whether these are the numbers that no other rule has
     pub(crate) rest: bool,
     pub(crate) then: Tree,
-    /// A call for each verdict that shows it, where calls are wanted
+    /// How a value comes about, and whether that is so in every byte order of the architectures
     #[serde(skip)]
-    pub(crate) examples: Vec<SeccompData>,
+    pub(crate) decision: (Decision, bool),
+    /// The values that it comes to, with their conditions
+    #[serde(skip)]
+    pub(crate) leaves: Vec<Leaf>,
+    /// A call for each value but 0 that shows it, where calls are wanted
+    #[serde(skip)]
+    pub(crate) examples: Vec<(u32, SeccompData)>,
     /// The same, replayed
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) witnesses: Vec<Differing>,
@@ -76,17 +83,21 @@ pub(crate) struct Case {
 /// What a value is called on an ABI.
 pub(super) type Label<'l> = dyn Fn(u32, Option<Abi>) -> String + 'l;
 
+/// The bit of an architecture word that its little-endian ABIs have (`__AUDIT_ARCH_LE`).
+const LITTLE: u32 = 0x4000_0000;
+
 /// The regions of one architecture as they come.
 type Raw = Vec<(Ranges, Decision)>;
 
 /// For each of them, calls.
-type Examples = Vec<Vec<SeccompData>>;
+type Examples = Vec<Vec<(u32, SeccompData)>>;
 
 /// A function for each byte order, made when it is needed.
 pub(super) type Build<'b> = dyn FnMut(Endian) -> Result<(Space, Function), Undecided> + 'b;
 
 /// What a function says on the ABIs asked for, or on those that it tells from the rest, and then on all others. With
-/// `examples`, each rule has a call for each value that it comes to, but for value 0.
+/// `examples`, each rule has a call for each value that it comes to, but for value 0. A section has no rules when every
+/// label in it is empty.
 pub(super) fn sections(
     build: &mut Build<'_>,
     settings: &Settings,
@@ -95,57 +106,122 @@ pub(super) fn sections(
 ) -> Result<Vec<Section>, Undecided> {
     let given = settings.abis_given();
     let abis = given.unwrap_or(Abi::ALL);
-    let mut others: Option<(Raw, Examples)> = None;
-    let mut found: Vec<(Abi, Raw, Examples)> = Vec::new();
+    let mut rest: Vec<(Endian, Raw, Examples)> = Vec::new();
+    let mut found: Vec<(Abi, Raw, Examples, bool)> = Vec::new();
     for endian in [Endian::Little, Endian::Big] {
         let here: Vec<Abi> = abis.iter().copied().filter(|abi| abi_endian(*abi) == endian).collect();
-        if here.is_empty() && (given.is_some() || others.is_some()) {
+        if here.is_empty() && given.is_some() {
             continue;
         }
         let (mut space, function) = build(endian)?;
-        let (of_abis, rest) = raw(&mut space, &function, &here)?;
+        let wanted = Wanted {
+            here: &here,
+            all: abis,
+            others: (!settings.one_order()).then_some(endian),
+        };
+        let (of_abis, others) = raw(&mut space, &function, &wanted)?;
         let mut shown = |raw: &Raw, abi| match examples {
-            true => shown_by(&mut space, &function, raw, abi, &here),
+            true => shown_by(&mut space, &function, raw, abi, &wanted),
             false => Ok(Examples::new()),
         };
         for (abi, raw) in of_abis {
-            let shown = shown(&raw, Some(abi))?;
-            found.push((abi, raw, shown));
+            let (shown, told) = (shown(&raw, Some(abi))?, raw != others);
+            found.push((abi, raw, shown, told));
         }
-        if others.is_none() {
-            let shown = shown(&rest, None)?;
-            others = Some((rest, shown));
-        }
+        let shown = if given.is_none() {
+            shown(&others, None)?
+        } else {
+            Examples::new()
+        };
+        rest.push((endian, others, shown));
     }
-    let (others, others_shown) = others.unwrap_or_default();
-    let distinct: Vec<_> = found
-        .iter()
-        .filter(|(_, raw, _)| given.is_some() || *raw != others)
-        .cloned()
-        .collect();
-    let shown = if distinct.is_empty() {
-        let hosts = settings.abis();
-        found.into_iter().filter(|(abi, _, _)| hosts.contains(abi)).collect()
-    } else {
-        distinct
+    let keep = |(abi, _, _, told): &(Abi, Raw, Examples, bool)| match given {
+        Some(_) => true,
+        None if found.iter().any(|(_, _, _, told)| *told) => *told,
+        None => settings.abis().contains(abi),
     };
-    let of_abi = |(abi, raw, shown): &(Abi, Raw, Examples)| section(Some(*abi), raw, shown, label);
-    let mut sections: Vec<Section> = shown.iter().map(of_abi).collect();
+    let of_abi = |(abi, raw, shown, _): &(Abi, Raw, Examples, bool)| section(Some(*abi), raw, shown, label);
+    let mut sections: Vec<Section> = found.iter().filter(|one| keep(one)).map(of_abi).collect();
     if given.is_none() {
-        sections.push(section(None, &others, &others_shown, label));
+        sections.push(others(&rest, label));
     }
-    sections.retain(|section| !section.rules.is_empty());
     Ok(sections)
 }
 
-fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi, Raw)>, Raw), Undecided> {
-    let mut arches: Vec<u32> = abis.iter().map(|abi| abi.audit_arch()).collect();
+/// Of which ABIs and architectures something is wanted in one byte order.
+struct Wanted<'w> {
+    /// The ABIs
+    here: &'w [Abi],
+    /// All ABIs that are told from the rest
+    all: &'w [Abi],
+    /// The byte order of the other architectures that are meant; `None` for all of them
+    others: Option<Endian>,
+}
+
+impl Wanted<'_> {
+    /// Whether one of the other architectures in some ranges is meant.
+    fn has(&self, ranges: &Ranges) -> bool {
+        let next = |word: u32| (u64::from(word) >> 30).saturating_add(1) << 30;
+        let of =
+            |endian, (low, high): &(u32, u32)| Endian::of_audit_arch(*low) == endian || next(*low) <= u64::from(*high);
+        self.others
+            .is_none_or(|endian| ranges.iter().any(|range| of(endian, range)))
+    }
+}
+
+/// What all architectures get that are not listed. Where the byte order matters, conditions say so.
+fn others(rest: &[(Endian, Raw, Examples)], label: &Label<'_>) -> Section {
+    let of_orders: Vec<(Endian, Vec<Rule>)> = rest
+        .iter()
+        .map(|(endian, raw, examples)| (*endian, section(None, raw, examples, label).rules))
+        .collect();
+    let in_all = |rule: &Rule| {
+        of_orders
+            .iter()
+            .all(|(_, rules)| rules.iter().any(|other| other.says(rule)))
+    };
+    let mut rules: Vec<Rule> = Vec::new();
+    for (endian, of_order) in &of_orders {
+        for rule in of_order {
+            let mut rule = rule.clone();
+            if !in_all(&rule) {
+                let order = match endian {
+                    Endian::Little => "the machine is little-endian",
+                    Endian::Big => "the machine is big-endian",
+                };
+                rule.decision.1 = false;
+                rule.leaves.iter_mut().for_each(|leaf| leaf.narrow(order));
+            } else if rules.iter().any(|other| other.says(&rule)) {
+                continue;
+            }
+            rules.push(rule);
+        }
+    }
+    rules.sort_by_key(|rule| rule.rest);
+    Section { abi: None, rules }
+}
+
+impl Rule {
+    /// Whether it says the same of the same numbers.
+    fn says(&self, other: &Self) -> bool {
+        self.numbers == other.numbers && self.then == other.then
+    }
+}
+
+fn raw(space: &mut Space, function: &Function, wanted: &Wanted<'_>) -> Result<(Vec<(Abi, Raw)>, Raw), Undecided> {
+    let mut arches: Vec<u32> = wanted.all.iter().map(|abi| abi.audit_arch()).collect();
     arches.sort_unstable();
     arches.dedup();
+    let own = |arches: &Arches| match arches {
+        Arches::One(arch) => wanted.here.iter().any(|abi| abi.audit_arch() == *arch),
+        Arches::Others(ranges) => wanted.has(ranges),
+    };
     let mut known: Vec<(Arches, Ranges, Decision)> = Vec::new();
     for region in space.regions(function, &arches)? {
-        let decision = space.decision(&region)?;
-        known.push((region.arches, region.numbers, decision));
+        if own(&region.arches) {
+            let decision = space.decision(&region)?;
+            known.push((region.arches, region.numbers, decision));
+        }
     }
     let of = |wanted: &dyn Fn(&Arches) -> bool| -> Raw {
         let own = known.iter().filter(|(arches, _, _)| wanted(arches));
@@ -154,7 +230,34 @@ fn raw(space: &mut Space, function: &Function, abis: &[Abi]) -> Result<(Vec<(Abi
     };
     let one = |abi: &Abi| (*abi, of(&|arches| *arches == Arches::One(abi.audit_arch())));
     let rest = of(&|arches| matches!(arches, Arches::Others(_)));
-    Ok((abis.iter().map(one).collect(), rest))
+    Ok((wanted.here.iter().map(one).collect(), rest))
+}
+
+/// The calls of an ABI, or of the other architectures that are wanted.
+fn within(space: &mut Space, abi: Option<Abi>, wanted: &Wanted<'_>) -> Result<Set, Undecided> {
+    if let Some(abi) = abi {
+        return space.arch(abi.audit_arch());
+    }
+    let mut arch = match wanted.others {
+        None => Set::ALL,
+        Some(endian) => {
+            let little = space.word(&WordTest {
+                word: 1,
+                relation: Relation::Equal,
+                mask: LITTLE,
+                value: LITTLE,
+            })?;
+            match endian {
+                Endian::Little => little,
+                Endian::Big => space.not(little)?,
+            }
+        }
+    };
+    for other in wanted.all {
+        let other = space.arch(other.audit_arch())?;
+        arch = space.minus(arch, other)?;
+    }
+    Ok(arch)
 }
 
 /// For each region, a call for each of its values but 0.
@@ -163,18 +266,9 @@ fn shown_by(
     function: &Function,
     raw: &Raw,
     abi: Option<Abi>,
-    listed: &[Abi],
+    wanted: &Wanted<'_>,
 ) -> Result<Examples, Undecided> {
-    let mut arch = match abi {
-        Some(abi) => space.arch(abi.audit_arch())?,
-        None => Set::ALL,
-    };
-    if abi.is_none() {
-        for other in listed {
-            let other = space.arch(other.audit_arch())?;
-            arch = space.minus(arch, other)?;
-        }
-    }
+    let arch = within(space, abi, wanted)?;
     let mut examples = Examples::new();
     for (numbers, decision) in raw {
         let mut calls = Set::EMPTY;
@@ -189,7 +283,7 @@ fn shown_by(
         for value in values.into_iter().filter(|value| *value != 0) {
             let with = space.calls(function, &Verdicts::value(value))?;
             let with = space.and(calls, with)?;
-            of_region.extend(space.example(with)?);
+            of_region.extend(space.example(with)?.map(|call| (value, call)));
         }
         examples.push(of_region);
     }
@@ -221,6 +315,8 @@ fn section(abi: Option<Abi>, raw: &Raw, examples: &Examples, label: &Label<'_>) 
             numbers,
             rest,
             then,
+            decision: (decision.clone(), true),
+            leaves: leaves(decision, abi, only.as_deref()),
             examples,
             witnesses: Vec::new(),
         })
@@ -230,65 +326,6 @@ fn section(abi: Option<Abi>, raw: &Raw, examples: &Examples, label: &Label<'_>) 
     Section {
         abi: abi.map(Abi::name),
         rules,
-    }
-}
-
-/// The numbers that calls of an ABI can have: x86_64 and x32 share an architecture.
-fn clip(numbers: &[(u32, u32)], abi: Option<Abi>) -> Ranges {
-    const NEXT: u32 = X32_BIT * 2;
-    let own: &[(u32, u32)] = match abi {
-        Some(Abi::X86_64) => &[(0, X32_BIT - 1), (NEXT, NEXT + X32_BIT - 1), (u32::MAX, u32::MAX)],
-        Some(Abi::X32) => &[(X32_BIT, NEXT - 1), (NEXT + X32_BIT, u32::MAX - 1)],
-        _ => &[(0, u32::MAX)],
-    };
-    let common = numbers.iter().flat_map(|(from, to)| {
-        own.iter().filter_map(move |(low, high)| {
-            let (from, to) = (*from.max(low), *to.min(high));
-            (from <= to).then_some((from, to))
-        })
-    });
-    common.collect()
-}
-
-/// Names of calls, and ranges of numbers that are no calls.
-fn calls(numbers: &[(u32, u32)], abi: Option<Abi>) -> Vec<String> {
-    let mut named = Vec::new();
-    let mut bare = Vec::new();
-    for &(from, to) in numbers {
-        let mut next = Some(from);
-        for call in abi
-            .into_iter()
-            .flat_map(Abi::syscalls)
-            .filter(|call| (from..=to).contains(&call.number))
-        {
-            named.push(call.name.to_owned());
-            if let Some(start) = next.filter(|start| *start < call.number) {
-                bare.push(range(start.into(), u64::from(call.number).saturating_sub(1)));
-            }
-            next = call.number.checked_add(1);
-        }
-        if let Some(start) = next.filter(|start| *start <= to) {
-            bare.push(range(start.into(), to.into()));
-        }
-    }
-    named.extend(bare);
-    named
-}
-
-fn range(from: u64, to: u64) -> String {
-    if from == to {
-        number(from)
-    } else {
-        format!("{}..={}", number(from), number(to))
-    }
-}
-
-/// Small numbers as people write them, others in hex.
-fn number(value: u64) -> String {
-    if value < 1000 {
-        value.to_string()
-    } else {
-        format!("{value:#x}")
     }
 }
 
@@ -306,94 +343,5 @@ fn tree(decision: &Decision, abi: Option<Abi>, call: Option<&str>, label: &Label
                 cases: cases.iter().map(case).collect(),
             }
         }
-    }
-}
-
-fn register_text(register: Register, width: Width, abi: Option<Abi>, call: Option<&str>) -> String {
-    let name = match register {
-        Register::Arch => return "arch".to_owned(),
-        Register::Number => return "nr".to_owned(),
-        Register::InstructionPointer => "ip".to_owned(),
-        Register::Argument(index) => {
-            let known = abi.zip(call).and_then(|(abi, call)| abi.syscall_named(call).ok());
-            let arg = known.and_then(|call| call.prototype()?.args.get(usize::from(index)));
-            let name = arg.map(|arg| format!(" ({})", arg.name)).unwrap_or_default();
-            format!("args[{index}]{name}")
-        }
-    };
-    match width {
-        Width::Full => name,
-        Width::Low => format!("low half of {name}"),
-        Width::High => format!("high half of {name}"),
-    }
-}
-
-fn condition_text(condition: &Condition, register: Register, abi: Option<Abi>, call: Option<&str>) -> String {
-    let named = |value: u64| {
-        let name = match (register, abi, call) {
-            (Register::Argument(index), Some(abi), Some(call)) => constant_name(abi, call, index.into(), value),
-            _ => None,
-        };
-        name.map_or_else(|| format!("{value:#x}"), |name| format!("{value:#x} ({name})"))
-    };
-    let ranges = |list: &[(u64, u64)]| {
-        let one = |(from, to): &(u64, u64)| match (*from, *to) {
-            (from, to) if from == to => named(from),
-            (from, u64::MAX) => format!("{from:#x} and above"),
-            (from, to) => format!("{from:#x}..={to:#x}"),
-        };
-        list.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let masks = |list: &[(u64, u64)]| {
-        let one = |(mask, value): &(u64, u64)| format!("& {mask:#x} == {value:#x}");
-        list.iter().map(one).collect::<Vec<_>>().join(" or ")
-    };
-    match condition {
-        Condition::In(list) => format!("is {}", ranges(list)),
-        Condition::NotIn(list) => format!("is not {}", ranges(list)),
-        Condition::Masked(list) => masks(list),
-        Condition::NotMasked(list) => format!("not ({})", masks(list)),
-        Condition::Otherwise => "otherwise".to_owned(),
-    }
-}
-
-/// A verdict with errors named.
-pub(super) fn verdict(value: u32, abi: Option<Abi>, kernel: Kernel) -> String {
-    let action = Action::of(value, kernel);
-    let data = value & 0xffff;
-    match action {
-        Action::Errno => {
-            let name = errno_name(abi.unwrap_or(Abi::X86_64), data.min(4095));
-            name.map_or_else(|| format!("errno({data})"), |name| format!("errno({name})"))
-        }
-        Action::Trap | Action::Trace => format!("{action}({data})"),
-        Action::Unknown => format!("unknown action {value:#010x}"),
-        _ => action.name().to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn x86_64_and_x32_share_numbers() {
-        let all = [(0, u32::MAX)];
-        assert_eq!(
-            clip(&all, Some(Abi::X32)),
-            [(0x4000_0000, 0x7fff_ffff), (0xc000_0000, 0xffff_fffe)]
-        );
-        assert_eq!(clip(&[(5, 6)], Some(Abi::X86_64)), [(5, 6)]);
-        assert_eq!(clip(&[(5, 6)], Some(Abi::X32)), []);
-        assert_eq!(clip(&all, None), all);
-    }
-
-    #[test]
-    fn numbers_without_a_name_stay_numbers() {
-        assert_eq!(
-            calls(&[(0, 1), (999, 1001)], Some(Abi::X86_64)),
-            ["read", "write", "999..=0x3e9"]
-        );
-        assert_eq!(calls(&[(7, 7)], None), ["7"]);
     }
 }

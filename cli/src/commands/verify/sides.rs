@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::claims::Stood;
 use crate::error::{Failure, Result};
 use crate::input::{Input, Loaded};
 
@@ -23,4 +24,28 @@ pub(super) fn chain(typed: &str, input: &Input) -> Result<Vec<Loaded>> {
 /// The names of filters.
 pub(in crate::commands) fn names(chain: &[Loaded]) -> Vec<String> {
     chain.iter().map(|one| one.name.clone()).collect()
+}
+
+/// The policies that filters of a chain were compiled of.
+pub(super) fn compiled(chain: &[Loaded]) -> Vec<Stood> {
+    let first = chain
+        .iter()
+        .filter(|one| one.policy.as_ref().is_some_and(|source| source.index == 0));
+    let stood = |one: &Loaded| {
+        let filters = one
+            .policy
+            .as_ref()
+            .map_or(0, |source| source.compiled.programs.programs.len());
+        let name = if filters > 1 {
+            one.name.rsplit_once('#').map_or(one.name.as_str(), |(name, _)| name)
+        } else {
+            &one.name
+        };
+        Stood {
+            policy: name.to_owned(),
+            format: one.format,
+            filters,
+        }
+    };
+    first.map(stood).collect()
 }

@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use super::eval::path;
 use crate::commands::verify::check_proof::Checked;
-use crate::commands::verify::claims::{Claimed, Claims, Missing, Word};
+use crate::commands::verify::claims::{Claimed, Claims, Missing, Stood, Word};
 use crate::commands::verify::live::Live;
 use crate::commands::verify::witness::Witness;
 
@@ -14,7 +14,25 @@ pub(super) fn text(claims: &Claims) -> String {
     for claim in &claims.claims {
         write_claim(&mut text, claim);
     }
+    write_stood(&mut text, &claims.compiled);
     text
+}
+
+/// The policies that were compared as filters.
+pub(super) fn write_stood(text: &mut String, compiled: &[Stood]) {
+    for stood in compiled {
+        let line = match stood.filters {
+            1 => format!(
+                "{} stands for the filter that was compiled of it and proved equal to it",
+                stood.policy
+            ),
+            many => format!(
+                "{} stands for the {many} filters that were compiled of it, each proved equal to its policy",
+                stood.policy
+            ),
+        };
+        let _ = writeln!(text, "{}", paint(FAINT, line));
+    }
 }
 
 pub(super) fn write_claim(text: &mut String, claim: &Claimed) {

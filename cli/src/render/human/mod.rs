@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod disasm;
 mod eval;
+mod explain;
 mod observed;
 mod rules;
 mod table;
@@ -29,7 +30,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Claims(claims) => claims::text(claims),
         Answer::Tests(tests) => cases::text(tests),
         Answer::Differences(differences) => rules::differences(differences),
-        Answer::Explain(explain) => rules::explain(explain),
+        Answer::Explain(explain) => explain::text(explain),
         Answer::Cost(cost) => cost::text(cost),
         Answer::CheckProof(checked) => claims::checked(checked),
         Answer::Why(why) => observed::why(why),

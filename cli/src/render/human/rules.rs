@@ -1,24 +1,12 @@
-//! `explain` and `diff` for people.
+//! `diff` for people.
 
 use core::fmt::Write as _;
 
-use super::super::style::{FAINT, NAME, OPEN, paint};
-use super::claims::{write_claim, write_live};
+use super::super::changes::{completeness, summary};
+use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
+use super::claims::{write_claim, write_live, write_stood};
+use crate::commands::verify::changes::{Change, Direction};
 use crate::commands::verify::differences::Differences;
-use crate::commands::verify::explain::Explain;
-use crate::commands::verify::rules::{Rule, Section, Tree};
-
-pub(super) fn explain(explain: &Explain) -> String {
-    let mut text = String::new();
-    if let Some(limit) = &explain.limit {
-        let _ = writeln!(text, "{}: {limit}; raise it with `--limit`", paint(OPEN, "undecided"));
-    }
-    explain
-        .sections
-        .iter()
-        .for_each(|section| write_section(&mut text, section));
-    text
-}
 
 pub(super) fn differences(differences: &Differences) -> String {
     let mut text = String::new();
@@ -29,37 +17,33 @@ pub(super) fn differences(differences: &Differences) -> String {
             "  the list of all differences takes too much: {limit}; raise it with `--limit`"
         );
     }
-    differences
-        .sections
-        .iter()
-        .for_each(|section| write_section(&mut text, section));
+    for of_abi in &differences.summary {
+        let _ = writeln!(text, "{}: {}", paint(NAME, of_abi.name()), summary(of_abi));
+        let changes = differences.changes.iter().filter(|change| change.abi == of_abi.abi);
+        changes.for_each(|change| write_change(&mut text, change));
+    }
+    if let Some(of) = completeness(differences) {
+        let style = if of.complete { GOOD } else { OPEN };
+        let _ = writeln!(text, "{}: {}", paint(style, of.word), of.line);
+    }
+    write_stood(&mut text, &differences.compiled);
     text
 }
 
-fn write_section(text: &mut String, section: &Section) {
-    let abi = section.abi.unwrap_or("every other architecture");
-    let _ = writeln!(text, "{}", paint(NAME, abi));
-    for rule in &section.rules {
-        write_rule(text, rule);
-    }
-}
-
-fn write_rule(text: &mut String, rule: &Rule) {
-    let calls = if rule.rest {
-        "every other number".to_owned()
-    } else {
-        rule.calls.join(", ")
+fn write_change(text: &mut String, change: &Change) {
+    let style = match change.change {
+        Direction::Looser => BAD,
+        Direction::Tighter => GOOD,
+        Direction::Otherwise => OPEN,
     };
-    match &rule.then {
-        Tree::Verdict(verdict) => {
-            let _ = writeln!(text, "  {}: {calls}", paint(NAME, verdict));
-        }
-        tree => {
-            let _ = writeln!(text, "  {calls}:");
-            write_tree(text, tree, 4);
-        }
+    let word = paint(style, change.change.name());
+    let answers = format!("{} -> {}", change.left, change.right);
+    let _ = writeln!(text, "  {word}, {}: {}", paint(NAME, answers), change.about());
+    for (place, when) in change.when.iter().enumerate() {
+        let word = if place == 0 { "when" } else { "or" };
+        let _ = writeln!(text, "    {word} {when}");
     }
-    for shown in &rule.witnesses {
+    if let Some(shown) = &change.witness {
         let answers = format!("{} -> {}", shown.left, shown.right);
         let _ = writeln!(
             text,
@@ -67,41 +51,5 @@ fn write_rule(text: &mut String, rule: &Rule) {
             paint(FAINT, format_args!("{} gets {answers}", shown.call))
         );
         shown.live.iter().for_each(|live| write_live(text, live));
-    }
-}
-
-fn write_tree(text: &mut String, tree: &Tree, indent: usize) {
-    match tree {
-        Tree::Verdict(verdict) => {
-            let _ = writeln!(text, "{:indent$}{}", "", shown(verdict));
-        }
-        Tree::OneOf(verdicts) => {
-            let verdicts: Vec<String> = verdicts.iter().map(|verdict| shown(verdict)).collect();
-            let _ = writeln!(text, "{:indent$}one of {}", "", verdicts.join(", "));
-        }
-        Tree::Split { on, cases } => {
-            for case in cases {
-                let when = if case.when == "otherwise" {
-                    case.when.clone()
-                } else {
-                    format!("{on} {}", case.when)
-                };
-                if let Tree::Verdict(verdict) = &case.then {
-                    let _ = writeln!(text, "{:indent$}{when}: {}", "", shown(verdict));
-                } else {
-                    let _ = writeln!(text, "{:indent$}{when}:", "");
-                    write_tree(text, &case.then, indent.saturating_add(2));
-                }
-            }
-        }
-    }
-}
-
-/// A verdict; where two chains agree there is none to show.
-fn shown(verdict: &str) -> String {
-    if verdict.is_empty() {
-        paint(FAINT, "the same")
-    } else {
-        paint(NAME, verdict)
     }
 }

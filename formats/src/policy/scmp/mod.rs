@@ -51,6 +51,8 @@ struct Chain {
 struct Call {
     /// The answer whatever the arguments
     always: Option<u32>,
+    /// Where that is written
+    written: Span,
     chains: Vec<Chain>,
 }
 
@@ -137,6 +139,7 @@ impl Database<'_> {
         if call.always.is_none() {
             if chain.args.is_empty() {
                 call.always = Some(chain.value);
+                call.written = span;
                 call.chains.clear();
             } else {
                 call.chains.push(chain);
@@ -188,10 +191,11 @@ impl Database<'_> {
                     None => abi.syscall_named(name).is_err(),
                 };
                 let on = self.abis.iter().filter(on).copied().collect();
-                groups
-                    .entry((on, value))
-                    .or_default()
-                    .push(CallPattern::named(name.as_str()));
+                let written = abis.values().find(|call| call.always == Some(value));
+                groups.entry((on, value)).or_default().push(CallPattern {
+                    span: written.map(|call| call.written).unwrap_or_default(),
+                    ..CallPattern::named(name.as_str())
+                });
             }
         }
         let to_rule = |((on, value), calls): ((Vec<Abi>, u32), _)| Some(rule(calls, &on, self.answer(value)?));

@@ -52,7 +52,11 @@ fn selected<'t>(json: Json<'t>, options: &PolicyOptions<'_>, report: &mut Report
     if found.is_none() && !report.failed() {
         let known: Vec<&str> = entries.iter().map(|(name, ..)| name.as_str()).take(20).collect();
         let message = match &options.select {
-            Some(wanted) => format!("there is no filter `{}`", crate::text::shown(wanted)),
+            Some(wanted) => {
+                let near = crate::text::nearest(wanted, known.iter().copied());
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                format!("there is no filter `{}`{near}", crate::text::shown(wanted))
+            }
             None => format!("the file has {} filters, and none is chosen", entries.len()),
         };
         let help = format!("write one of them behind the file's name and `#`: {}", known.join(", "));
