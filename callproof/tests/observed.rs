@@ -119,6 +119,47 @@ fn what_is_not_told_is_decided_for_every_value() {
     );
 }
 
+/// The answer of a filter about a socket of which only the number is known.
+fn answer_of(program: &[Insn]) -> Answer {
+    let log = "type=SECCOMP msg=audit(1.2:3): pid=7 sig=0 arch=c000003e syscall=41 compat=0 ip=0x7f code=0x7ffc0000\n";
+    let filters = [Filter::load(program).unwrap()];
+    let found = why(
+        "log",
+        log.as_bytes(),
+        against(&filters, &Limits::default()),
+        &mut |_| {},
+    );
+    found.unwrap().groups.swap_remove(0).answer
+}
+
+#[test]
+fn a_denial_behind_many_verdicts_is_not_overlooked() {
+    // Fifteen ways to log, and one to kill.
+    let program = [
+        Insn::stmt(0x20, 16),
+        Insn::stmt(0x54, 15),
+        Insn::jump(0x15, 15, 2, 0),
+        Insn::stmt(0x44, 0x7ffc_0000),
+        Insn::stmt(0x16, 0),
+        Insn::stmt(0x06, 0x8000_0000),
+    ];
+    let Answer::Depends(verdicts) = answer_of(&program) else {
+        panic!("only a part of the verdicts was looked at")
+    };
+    assert_eq!(verdicts.last().map(String::as_str), Some("another"));
+}
+
+#[test]
+fn a_call_that_every_verdict_denies_is_denied() {
+    let program = [
+        Insn::stmt(0x20, 16),
+        Insn::jump(0x15, 2, 0, 1),
+        Insn::stmt(0x06, 0x8000_0000),
+        Insn::stmt(0x06, 0x0005_0001),
+    ];
+    assert!(matches!(answer_of(&program), Answer::Denied(verdicts) if verdicts.contains(" or ")));
+}
+
 #[test]
 fn logs_contradict_filters_only_when_they_do() {
     let contradicts = |log: &str| {

@@ -46,7 +46,7 @@ pub enum Answer {
     Permitted(String),
     /// None is
     Denied(String),
-    /// It depends on what the log does not tell
+    /// It depends on what the log does not tell; `another` is last when there are more verdicts than are told apart
     Depends(Vec<String>),
     /// A limit was reached
     Undecided(String),
@@ -60,10 +60,17 @@ impl Answer {
         match settled {
             Settled::One { call, verdict } if permits(verdict, machine) => Self::Permitted(text(&(*call, *verdict))),
             Settled::One { call, verdict } => Self::Denied(text(&(*call, *verdict))),
-            Settled::Depends(all) if all.iter().all(|(_, verdict)| permits(verdict, machine)) => {
-                Self::Permitted(list(all.iter().map(text)))
+            Settled::Depends { all, whole: false } => {
+                Self::Depends(all.iter().map(text).chain(["another".to_owned()]).collect())
             }
-            Settled::Depends(all) => Self::Depends(all.iter().map(text).collect()),
+            Settled::Depends { all, .. } => {
+                let permitted = all.iter().filter(|(_, verdict)| permits(verdict, machine)).count();
+                match permitted {
+                    0 => Self::Denied(list(all.iter().map(text))),
+                    _ if permitted == all.len() => Self::Permitted(list(all.iter().map(text))),
+                    _ => Self::Depends(all.iter().map(text).collect()),
+                }
+            }
             Settled::Undecided(limit) => Self::Undecided(limit.clone()),
         }
     }
@@ -80,9 +87,11 @@ pub(super) fn begin(settler: &mut Settler<'_>, against: &Against<'_>, traced: &T
     let name = abi(&call).and_then(|abi| abi.syscall_name(nr));
     let calls: Vec<(SeccompData, Verdict)> = match settled {
         Settled::One { call, verdict } => vec![(*call, *verdict)],
-        Settled::Depends(all) => all.clone(),
+        Settled::Depends { all, .. } => all.clone(),
         Settled::Undecided(_) => Vec::new(),
     };
+    // What is said of every verdict needs every verdict.
+    let whole = !matches!(settled, Settled::Depends { whole: false, .. });
     let alone = calls.len() == 1;
     let shown = calls
         .iter()
@@ -96,7 +105,11 @@ pub(super) fn begin(settler: &mut Settler<'_>, against: &Against<'_>, traced: &T
         said: said(traced),
         answer: Answer::new(settled, against),
         shown: shown.collect(),
-        contradiction: contradiction(traced, &calls, against),
+        contradiction: if whole {
+            contradiction(traced, &calls, against)
+        } else {
+            None
+        },
         next: next(name.unwrap_or_default(), &calls, against),
     }
 }

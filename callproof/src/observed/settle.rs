@@ -20,8 +20,13 @@ const KEPT: usize = 1 << 14;
 pub(super) enum Settled {
     /// Whatever the rest is; a call that shows it
     One { call: SeccompData, verdict: Verdict },
-    /// It depends on the rest: a call for each verdict
-    Depends(Vec<(SeccompData, Verdict)>),
+    /// It depends on the rest
+    Depends {
+        /// A call for each verdict, as many as are told apart
+        all: Vec<(SeccompData, Verdict)>,
+        /// Whether there are no other verdicts
+        whole: bool,
+    },
     /// A limit was reached
     Undecided(String),
 }
@@ -118,20 +123,20 @@ impl<'f> Settler<'f> {
 
     fn exactly(&mut self, known: &[(u32, u32); 16], endian: Endian) -> Settled {
         match self.verdicts(known, endian) {
-            Ok(all) => match all.as_slice() {
+            Ok((all, whole)) => match all.as_slice() {
                 [] => Settled::Undecided("no call is as the log says".to_owned()),
-                [(call, verdict)] => Settled::One {
+                [(call, verdict)] if whole => Settled::One {
                     call: *call,
                     verdict: *verdict,
                 },
-                _ => Settled::Depends(all),
+                _ => Settled::Depends { all, whole },
             },
             Err(undecided) => Settled::Undecided(undecided.to_string()),
         }
     }
 
-    /// A call for each verdict, as many as are told apart.
-    fn verdicts(&mut self, known: &[(u32, u32); 16], endian: Endian) -> Result<Vec<(SeccompData, Verdict)>, Undecided> {
+    /// A call for each verdict, as many as are told apart, and whether these are all.
+    fn verdicts(&mut self, known: &[(u32, u32); 16], endian: Endian) -> Result<Verdicted, Undecided> {
         self.session.space().restart();
         let function = self.session.function(View::Value)?;
         let space = self.session.space();
@@ -152,7 +157,9 @@ impl<'f> Settler<'f> {
         let mut found = Vec::new();
         while found.len() < VERDICTS {
             let space = self.session.space();
-            let Some(example) = space.example(left)? else { break };
+            let Some(example) = space.example(left)? else {
+                return Ok((found, true));
+            };
             let call = SeccompData::from_words(example.words(space.machine().endian), endian);
             // The emulator has the last word; what it says leaves the set.
             let verdict = decide(self.against.filters, &call, self.against.machine, self.against.order);
@@ -164,9 +171,13 @@ impl<'f> Settler<'f> {
             }
             left = rest;
         }
-        Ok(found)
+        let whole = self.session.space().example(left)?.is_none();
+        Ok((found, whole))
     }
 }
+
+/// A call for each verdict, and whether these are all verdicts.
+type Verdicted = (Vec<(SeccompData, Verdict)>, bool);
 
 /// The last instruction of each filter.
 struct Returns {
@@ -274,7 +285,10 @@ mod tests {
             let mut settler = Settler::new(against(&filters, &limits));
             let mut found = match settler.settle(&of_trace(seen)) {
                 Settled::One { verdict, .. } => vec![verdict.value],
-                Settled::Depends(all) => all.iter().map(|(_, verdict)| verdict.value).collect(),
+                Settled::Depends { all, whole } => {
+                    assert!(whole, "case {number}");
+                    all.iter().map(|(_, verdict)| verdict.value).collect()
+                }
                 Settled::Undecided(_) => {
                     undecided += 1;
                     continue;
@@ -304,6 +318,6 @@ mod tests {
         let mut settler = Settler::new(against(&filters, &limits));
         let mut of = |abi: Abi| settler.settle(&of_trace(TraceCall::of(abi.audit_arch(), 3)));
         assert!(matches!(of(Abi::I386), Settled::One { verdict, .. } if verdict.value == 0x0005_0001));
-        assert!(matches!(of(Abi::X86_64), Settled::Depends(all) if all.len() == 2));
+        assert!(matches!(of(Abi::X86_64), Settled::Depends { all, whole: true } if all.len() == 2));
     }
 }
