@@ -130,6 +130,7 @@ fn is_trace(text: &str) -> bool {
     let has = |mark: &str| text.contains(mark);
     let result = |line: &str| line.split(')').skip(1).any(|rest| rest.trim_start().starts_with("= "));
     has("\0")
+        || has("type=SECCOMP")
         || has("SIGSYS")
         || has("_sigsys")
         || has("seccomp-bpf failure")
