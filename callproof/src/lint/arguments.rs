@@ -2,16 +2,25 @@
 
 use callproof_abi::{Abi, Arg, Syscall};
 use callproof_policy::kernel_reads;
-use callproof_verifier::{Relation, Set};
+use callproof_verifier::{Relation, Set, Shown, WordTest};
 use callproof_vm::Endian;
 
-use super::finding::Finding;
+use super::finding::{Finding, listed};
 use super::lens::{Found, Lens, State};
 use super::rules::Severity;
 
-/// 64-bit arguments of which the kernel uses the low half, or of which it refuses what is in the high half: their high
-/// half need not be compared. `kernel_clone` takes `lower_32_bits(clone_flags)`, `ksys_unshare` refuses unknown flags.
-const NARROW: &[(&str, &str)] = &[("clone", "clone_flags"), ("unshare", "unshare_flags")];
+/// 64-bit arguments whose high half does nothing or is refused, so that it need not be compared. `kernel_clone` takes
+/// `lower_32_bits(clone_flags)`, `ksys_unshare` and `do_mprotect_pkey` refuse unknown bits, `sys_32_personality` of mips
+/// cuts its argument, and `do_mmap` looks at known bits (Linux 6.18: a flag of bit 32 changes nothing).
+const NARROW: &[(&str, &str)] = &[
+    ("clone", "clone_flags"),
+    ("unshare", "unshare_flags"),
+    ("mprotect", "prot"),
+    ("pkey_mprotect", "prot"),
+    ("mmap", "prot"),
+    ("mmap", "flags"),
+    ("personality", "personality"),
+];
 
 /// The most of an argument's low halves that may be permitted for a comparison with a list of values to be likely.
 const FEW: f64 = 1.0 / 256.0;
@@ -21,6 +30,7 @@ type Free = [u32; 16];
 
 /// `view-bypass`, `view-denies`
 pub(super) fn views(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
+    let mut denying = Denying::default();
     for (call, calls) in decided_by_arguments(lens)? {
         let reads = kernel_reads(call.abi, Some(call));
         let endian = lens.order.of(call.abi.audit_arch());
@@ -33,7 +43,10 @@ pub(super) fn views(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> 
         let (clean_open, clean_denied) = (lens.open(clean)?, lens.denied(clean)?);
         let bypass = reachable(lens, clean_denied, &free)?;
         let open = lens.open(calls)?;
+        let extended = extended(lens, call)?;
         let bypass = lens.session.space().and(bypass, open)?;
+        // A list of what is permitted that has -1 with more bits than are read lets nothing else through.
+        let bypass = lens.session.space().minus(bypass, extended)?;
         if !bypass.is_empty() {
             let message = format!(
                 "`{}` on {} is denied, and permitted with other bits set that the kernel does not read",
@@ -48,34 +61,72 @@ pub(super) fn views(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> 
         let denied = lens.denied(calls)?;
         let junk = lens.session.space().and(junk, denied)?;
         if !junk.is_empty() {
-            denies(lens, call, junk, (clean_open, &free), &subject, found)?;
+            denying.add(lens, call, junk, (clean_open, &free))?;
         }
     }
-    Ok(())
+    denying.tell(lens, found)
 }
 
-/// A denial that only bits cause which the kernel does not read. C extends signs, so that is likely to be met with
-/// negative numbers; other values come with zeros above from every compiler.
-fn denies(
-    lens: &mut Lens<'_>,
-    call: Syscall,
-    junk: Set,
-    (clean, free): (Set, &Free),
-    subject: &str,
-    found: &mut Vec<Finding>,
-) -> Found<()> {
-    let negative = sign_extended(lens, call, junk)?;
-    let (severity, set, how) = if negative.is_empty() {
-        (Severity::Info, junk, "anything above the bits that the kernel reads")
-    } else {
-        (Severity::Warning, negative, "a negative number, sign-extended as C does")
-    };
-    let message = format!("`{}` on {} is permitted, and denied with {how}", call.name, call.abi);
-    let shown = twins(lens, set, clean, free)?;
-    Finding::new("view-denies", subject, message)
-        .severity(severity)
-        .showing(lens, &shown)
-        .shown_in(found)
+/// Denials that only bits cause which the kernel does not read, by ABI. C extends signs, so that is likely to be met
+/// with negative numbers; other values come with zeros above from every compiler.
+#[derive(Default)]
+struct Denying {
+    list: Vec<(Abi, Severity, Vec<&'static str>, Vec<Shown>)>,
+}
+
+impl Denying {
+    fn add(&mut self, lens: &mut Lens<'_>, call: Syscall, junk: Set, (clean, free): (Set, &Free)) -> Found<()> {
+        let negative = sign_extended(lens, call, junk)?;
+        let (severity, set) = if negative.is_empty() {
+            (Severity::Info, junk)
+        } else {
+            (Severity::Warning, negative)
+        };
+        let known = self.list.iter_mut().find(|(abi, of, ..)| (*abi, *of) == (call.abi, severity));
+        if let Some((_, _, names, _)) = known {
+            names.push(call.name);
+            return Ok(());
+        }
+        let shown = twins(lens, set, clean, free)?;
+        self.list.push((call.abi, severity, vec![call.name], shown));
+        Ok(())
+    }
+
+    fn tell(self, lens: &Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
+        for (abi, severity, names, shown) in self.list {
+            let how = if severity == Severity::Info {
+                "anything above the bits that the kernel reads"
+            } else {
+                "a negative number, sign-extended as C does"
+            };
+            let message = format!("on {abi} permitted, and denied with {how}: {}", listed(&names));
+            Finding::new("view-denies", format!("{} on {abi}", names.join(", ")), message)
+                .severity(severity)
+                .showing(lens, &shown)
+                .shown_in(found)?;
+        }
+        Ok(())
+    }
+}
+
+/// The calls in which one argument has a sign that is extended beyond the bits that are read: to 32 bits, whatever is
+/// above, or to 64.
+fn extended(lens: &mut Lens<'_>, call: Syscall) -> Found<Set> {
+    let mut all = Set::EMPTY;
+    for (argument, arg) in arguments(call) {
+        let bits = arg.width(call.abi).bits;
+        for upper in [32, 64] {
+            if bits == 0 || bits >= upper {
+                continue;
+            }
+            let ones = u64::MAX.checked_shr(64_u32.saturating_sub(upper)).unwrap_or(u64::MAX);
+            let above = u64::MAX << bits.saturating_sub(1) & ones;
+            let space = lens.session.space();
+            let own = space.argument(argument, Relation::Equal, above, above)?;
+            all = space.or(all, own)?;
+        }
+    }
+    Ok(all)
 }
 
 /// Those of the calls with a signed 32-bit argument that is negative and extended, and nothing else above.
@@ -222,7 +273,7 @@ fn clean(lens: &mut Lens<'_>, calls: Set, free: &Free) -> Found<Set> {
     for (word, mask) in (0_u8..).zip(free) {
         if *mask != 0 {
             let space = lens.session.space();
-            let zero = space.word(&callproof_verifier::WordTest {
+            let zero = space.word(&WordTest {
                 word,
                 relation: Relation::Equal,
                 mask: *mask,
@@ -240,7 +291,7 @@ fn twins(
     first: Set,
     second: Set,
     free: &Free,
-) -> Found<Vec<callproof_verifier::Shown>> {
+) -> Found<Vec<Shown>> {
     let mut shown = lens.show(first)?;
     let Some(call) = shown.first().map(|shown| shown.call) else {
         return Ok(shown);
@@ -249,7 +300,7 @@ fn twins(
     let mut alike = second;
     for (word, (value, free)) in (0_u8..).zip(call.words(endian).iter().zip(free)) {
         let space = lens.session.space();
-        let same = space.word(&callproof_verifier::WordTest {
+        let same = space.word(&WordTest {
             word,
             relation: Relation::Equal,
             mask: !free,

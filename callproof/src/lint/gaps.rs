@@ -107,13 +107,14 @@ pub(super) fn groups(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
                     open.push(*name);
                 }
             }
-            let (Some(first), Some(denied)) = (open.first(), present(group.known, abi)) else {
+            let known = present(group.known, abi);
+            let (Some(first), Some(denied)) = (open.first(), known.first()) else {
                 continue;
             };
             let message = format!(
-                "{} is denied on {abi} by `{}`, in part at least, and permitted by {}",
+                "{} on {abi}: {} denied, in part at least, and {} permitted",
                 group.name,
-                listed(group.known),
+                listed(&known),
                 listed(&open)
             );
             let mut shown = lens.show_open(first, abi)?;
@@ -126,8 +127,9 @@ pub(super) fn groups(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
     Ok(())
 }
 
-fn present<'n>(names: &[&'n str], abi: Abi) -> Option<&'n str> {
-    names.iter().copied().find(|name| abi.syscall_named(name).is_ok())
+fn present<'n>(names: &[&'n str], abi: Abi) -> Vec<&'n str> {
+    let has = |name: &&str| abi.syscall_named(name).is_ok();
+    names.iter().copied().filter(has).collect()
 }
 
 /// Whether all calls that the ABI has are denied on purpose: by a list of what is denied, or, where only what is listed
@@ -190,7 +192,7 @@ pub(super) fn namespaces(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found
             let flags: Vec<&str> = of_call.iter().map(|(flag, ..)| *flag).collect();
             let mut shown = lens.show_open(open, abi)?;
             shown.extend(lens.show_denied(closed, abi)?);
-            let message = format!("{} denied on {abi}, and `{call}` can make them", listed(&flags));
+            let message = format!("new namespaces are denied on {abi}, and `{call}` can make them: {}", listed(&flags));
             Finding::new("namespace-gap", format!("{call} on {abi}"), message)
                 .showing(lens, &shown)
                 .shown_in(found)?;
@@ -223,7 +225,7 @@ pub(super) fn io_uring(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
         let mut shown = lens.show_open("io_uring_setup", abi)?;
         shown.extend(lens.show_denied(first, abi)?);
         let message = format!(
-            "{} denied on {abi}, in part at least, and an io_uring can do their work",
+            "denied on {abi}, in part at least, and within reach of an io_uring: {}",
             listed(&denied)
         );
         Finding::new("io-uring-open", format!("io_uring on {abi}"), message)

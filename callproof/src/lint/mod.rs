@@ -110,7 +110,7 @@ fn abis_of(programs: &[Vec<Insn>], options: &Options) -> Vec<Abi> {
         let word = abi.audit_arch();
         let names = |insn: &Insn| insn.code == JEQ_K && insn.k == word;
         // x32 is looked at as a partner of x86_64, mips n32 of n64.
-        **abi != Abi::X32 && programs.iter().flatten().any(names)
+        **abi != Abi::X32 && abi.filters_since().is_some() && programs.iter().flatten().any(names)
     };
     let found: Vec<Abi> = Abi::ALL.iter().filter(named).copied().collect();
     if found.is_empty() { vec![Abi::X86_64] } else { found }

@@ -31,9 +31,8 @@ pub(super) fn carriers(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
             };
             let names: Vec<&str> = open.iter().map(|(name, _)| *name).collect();
             let message = format!(
-                "`{carrier}` on {abi} permits {}, which {} denied, in part at least, as calls of their own",
-                listed(&names),
-                if names.len() == 1 { "is" } else { "are" }
+                "`{carrier}` on {abi} permits what is denied, in part at least, as a call of its own: {}",
+                listed(&names)
             );
             let mut shown = lens.show_open(&pattern(carrier, number), abi)?;
             shown.extend(lens.show_denied(first, abi)?);

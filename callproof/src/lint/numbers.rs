@@ -45,7 +45,7 @@ pub(super) fn unknown(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()
         if all != State::Mixed {
             continue;
         }
-        let calls = lens.calls("unallocated except -1", abi)?;
+        let calls = lens.unknown(abi)?;
         let subject = format!("unknown numbers on {abi}");
         match lens.state_of(calls)? {
             State::Permitted => {
@@ -116,13 +116,15 @@ fn any_open(lens: &mut Lens<'_>, names: &[&str], abi: Abi) -> Found<bool> {
     Ok(false)
 }
 
-/// Those of the calls that get an error which is not ENOSYS.
+/// Those of the calls that get an error which is not ENOSYS. Number 0 is no error: the call seems to succeed.
 fn other_errors(lens: &mut Lens<'_>, calls: Set, abi: Abi) -> Found<Set> {
     let errors = lens.acting(Action::Errno)?;
     let number = errno_number(abi, "ENOSYS").unwrap_or(38);
     let value = Action::Errno.value().unwrap_or_default() | number;
     let right = lens.with(&Verdicts::value(value))?;
+    let none = lens.with(&Verdicts::value(Action::Errno.value().unwrap_or_default()))?;
     let space = lens.session.space();
     let wrong = space.minus(errors, right)?;
+    let wrong = space.minus(wrong, none)?;
     Ok(space.and(calls, wrong)?)
 }

@@ -66,15 +66,22 @@ pub(super) fn lock(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
 
 fn locked(lens: &mut Lens<'_>, severity: Severity, found: &mut Vec<Finding>) -> Found<bool> {
     const BY_PRCTL: &str = "prctl(PR_SET_SECCOMP)";
-    let mut any = false;
+    let mut locked = Vec::new();
     for abi in lens.abis.clone() {
         // An ABI that is denied as a whole installs nothing.
-        let dead = lens.state("* except -1", abi)? == State::Denied;
-        let denied = |state| state == State::Denied;
-        if dead || !denied(lens.state("seccomp", abi)?) || !denied(lens.state(BY_PRCTL, abi)?) {
+        if lens.state("* except -1", abi)? == State::Denied {
             continue;
         }
-        any = true;
+        let denied = |state| state == State::Denied;
+        if denied(lens.state("seccomp", abi)?) && denied(lens.state(BY_PRCTL, abi)?) {
+            locked.push(abi);
+        } else if severity == Severity::Warning {
+            // The thread may be of this ABI.
+            return Ok(false);
+        }
+    }
+    for abi in &locked {
+        let abi = *abi;
         let mut shown = lens.show_denied("seccomp", abi)?;
         shown.extend(lens.show_denied(BY_PRCTL, abi)?);
         let message = if severity == Severity::Warning {
@@ -87,5 +94,5 @@ fn locked(lens: &mut Lens<'_>, severity: Severity, found: &mut Vec<Finding>) -> 
             .showing(lens, &shown)
             .shown_in(found)?;
     }
-    Ok(any)
+    Ok(!locked.is_empty())
 }
