@@ -49,7 +49,11 @@ fn replay(programs: &[Vec<Insn>], report: &Report, name: &str) {
     for finding in &report.findings {
         assert_eq!(finding.witnesses.len(), finding.calls.len());
         let of_older = finding.rule == "self-lock" && finding.severity == callproof::lint::Severity::Warning;
-        let filters = if of_older { &filters[..filters.len() - 1] } else { &filters[..] };
+        let filters = if of_older {
+            &filters[..filters.len() - 1]
+        } else {
+            &filters[..]
+        };
         for (call, witness) in finding.calls.iter().zip(&finding.witnesses) {
             let machine = Machine {
                 endian: Endian::of_audit_arch(call.arch),
@@ -57,7 +61,11 @@ fn replay(programs: &[Vec<Insn>], report: &Report, name: &str) {
                 ..Machine::default()
             };
             let verdict = Chain::new(filters).run(call, machine);
-            assert_eq!(verdict.value, witness.value, "{name}: {}: {}", finding.rule, witness.call);
+            assert_eq!(
+                verdict.value, witness.value,
+                "{name}: {}: {}",
+                finding.rule, witness.call
+            );
         }
     }
 }

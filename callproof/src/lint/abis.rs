@@ -170,8 +170,12 @@ fn more_open(lens: &mut Lens<'_>, partner: Abi, native: Abi) -> Found<(Vec<&'sta
 
 /// The ABIs that are none's 32-bit side among those that the filter is for.
 fn natives(lens: &Lens<'_>) -> Vec<Abi> {
-    let below_another = |abi: &Abi| lens.abis.iter().any(|other| is_below(*abi, *other));
-    lens.abis.iter().copied().filter(|abi| !below_another(abi)).collect()
+    lens.abis.iter().copied().filter(|abi| !is_second(lens, *abi)).collect()
+}
+
+/// Whether the filter is for a larger ABI of the same kernel too.
+pub(super) fn is_second(lens: &Lens<'_>, abi: Abi) -> bool {
+    lens.abis.iter().any(|other| is_below(abi, *other))
 }
 
 /// Whether one kernel serves both and the first is the smaller one.

@@ -82,7 +82,10 @@ impl Denying {
         } else {
             (Severity::Warning, negative)
         };
-        let known = self.list.iter_mut().find(|(abi, of, ..)| (*abi, *of) == (call.abi, severity));
+        let known = self
+            .list
+            .iter_mut()
+            .find(|(abi, of, ..)| (*abi, *of) == (call.abi, severity));
         if let Some((_, _, names, _)) = known {
             names.push(call.name);
             return Ok(());
@@ -286,12 +289,7 @@ fn clean(lens: &mut Lens<'_>, calls: Set, free: &Free) -> Found<Set> {
 }
 
 /// A call of the first set, and its like in the second: the two differ in free bits alone.
-fn twins(
-    lens: &mut Lens<'_>,
-    first: Set,
-    second: Set,
-    free: &Free,
-) -> Found<Vec<Shown>> {
+fn twins(lens: &mut Lens<'_>, first: Set, second: Set, free: &Free) -> Found<Vec<Shown>> {
     let mut shown = lens.show(first)?;
     let Some(call) = shown.first().map(|shown| shown.call) else {
         return Ok(shown);

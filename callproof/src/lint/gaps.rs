@@ -19,7 +19,16 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         name: "mounting",
         known: &["mount"],
-        also: &["move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "open_tree_attr"],
+        also: &[
+            "move_mount",
+            "open_tree",
+            "fsopen",
+            "fsconfig",
+            "fsmount",
+            "fspick",
+            "mount_setattr",
+            "open_tree_attr",
+        ],
     },
     Group {
         name: "mounting",
@@ -192,7 +201,10 @@ pub(super) fn namespaces(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found
             let flags: Vec<&str> = of_call.iter().map(|(flag, ..)| *flag).collect();
             let mut shown = lens.show_open(open, abi)?;
             shown.extend(lens.show_denied(closed, abi)?);
-            let message = format!("new namespaces are denied on {abi}, and `{call}` can make them: {}", listed(&flags));
+            let message = format!(
+                "new namespaces are denied on {abi}, and `{call}` can make them: {}",
+                listed(&flags)
+            );
             Finding::new("namespace-gap", format!("{call} on {abi}"), message)
                 .showing(lens, &shown)
                 .shown_in(found)?;
@@ -203,7 +215,17 @@ pub(super) fn namespaces(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found
 
 /// Calls whose work an io_uring can do, by the operation that does it.
 pub(super) const BY_URING: &[&str] = &[
-    "socket", "connect", "accept4", "sendmsg", "openat", "unlinkat", "renameat2", "mkdirat", "linkat", "symlinkat", "sendto",
+    "socket",
+    "connect",
+    "accept4",
+    "sendmsg",
+    "openat",
+    "unlinkat",
+    "renameat2",
+    "mkdirat",
+    "linkat",
+    "symlinkat",
+    "sendto",
 ];
 
 /// `io-uring-open`

@@ -209,4 +209,3 @@ impl<'f> Lens<'f> {
         Ok(self.session.ask(&query)?)
     }
 }
-

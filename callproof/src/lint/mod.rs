@@ -60,7 +60,10 @@ pub fn lint(names: &[String], programs: &[Vec<Insn>], options: &LintOptions) -> 
 }
 
 /// A group of rules: their names, for when a limit is reached, and how they look.
-type Check = (&'static [&'static str], fn(&mut Lens<'_>, &mut Vec<Finding>) -> Found<()>);
+type Check = (
+    &'static [&'static str],
+    fn(&mut Lens<'_>, &mut Vec<Finding>) -> Found<()>,
+);
 
 const CHECKS: &[Check] = &[
     (&["arch-unchecked"], abis::unchecked),

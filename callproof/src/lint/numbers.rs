@@ -4,6 +4,7 @@ use callproof_abi::{Abi, errno_number};
 use callproof_verifier::{Set, Verdicts};
 use callproof_vm::Action;
 
+use super::abis::is_second;
 use super::finding::{Finding, listed};
 use super::lens::{Found, Lens, State};
 use super::rules::Severity;
@@ -50,7 +51,8 @@ pub(super) fn unknown(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()
         match lens.state_of(calls)? {
             State::Permitted => {
                 let shown = lens.show(calls)?;
-                let message = format!("every number that is no call of {abi} is permitted: it is a list of what is denied");
+                let message =
+                    format!("every number that is no call of {abi} is permitted: it is a list of what is denied");
                 Finding::new("unknown-allowed", subject, message)
                     .severity(Severity::Info)
                     .showing(lens, &shown)
@@ -100,7 +102,14 @@ pub(super) fn fallbacks(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<
             "{} on {abi}: the C library falls back to an older call, which is permitted, only for ENOSYS",
             listed(&names)
         );
+        // Beside a larger ABI an ABI is there for old programs, whose libraries do not know the newer calls.
+        let severity = if is_second(lens, abi) {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
         Finding::new("errno-fallback", format!("fallbacks on {abi}"), message)
+            .severity(severity)
             .showing(lens, &witnesses)
             .shown_in(found)?;
     }

@@ -57,10 +57,7 @@ pub(super) fn dead_code(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<
     };
     let proved = failure.proof.is_some();
     let dead: Vec<String> = dead.iter().map(|place| at(lens, *place)).collect();
-    let one_way: Vec<String> = one_way
-        .iter()
-        .map(|(filter, pc, _)| at(lens, (*filter, *pc)))
-        .collect();
+    let one_way: Vec<String> = one_way.iter().map(|(filter, pc, _)| at(lens, (*filter, *pc))).collect();
     for (rule, places, what) in [
         ("dead-code", dead, "no call reaches"),
         ("one-way-test", one_way, "the test always goes one way in"),

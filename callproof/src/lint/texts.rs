@@ -138,4 +138,3 @@ fn idle(lens: &mut Lens<'_>, this: &Before, before: &[Before], pattern: &Predica
     );
     Ok(Finding::new("contradictory-rule", subject, message))
 }
-

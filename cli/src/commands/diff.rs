@@ -22,7 +22,7 @@ use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::render::Progress;
-use crate::report::{Case, Finding, Level, self};
+use crate::report::{self, Case, Finding, Level};
 use crate::settings::Settings;
 
 /// After so many programs with mismatches a campaign ends: they have one cause, or few.

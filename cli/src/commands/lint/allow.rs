@@ -37,6 +37,8 @@ fn one(typed: &str) -> Result<(&'static str, String)> {
 fn nearest(id: &str) -> Option<&'static str> {
     const MOST: usize = 4;
     let id: String = id.chars().take(64).collect();
-    let near = RULES.iter().map(|rule| (strsim::damerau_levenshtein(&id, rule.id), rule.id));
+    let near = RULES
+        .iter()
+        .map(|rule| (strsim::damerau_levenshtein(&id, rule.id), rule.id));
     near.filter(|(changes, _)| *changes <= MOST).min().map(|(_, rule)| rule)
 }

@@ -36,7 +36,10 @@ impl Baseline {
         let read: Self = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::usage(format_args!("`{name}` is no baseline: {error}")).with_help(help))?;
         if read.version != VERSION {
-            let message = format!("`{name}` is a baseline of version {}, and {VERSION} is known", read.version);
+            let message = format!(
+                "`{name}` is a baseline of version {}, and {VERSION} is known",
+                read.version
+            );
             return Err(Failure::usage(message).with_help(help));
         }
         Ok(read)

@@ -16,20 +16,42 @@ pub(super) fn text(lints: &Lints) -> String {
     if !lints.rules.is_empty() {
         return text;
     }
-    for told in &lints.findings {
-        write_finding(&mut text, told);
+    for of_rule in lints.findings.chunk_by(|a, b| a.finding.rule == b.finding.rule) {
+        of_rule.iter().for_each(|told| write_finding(&mut text, told));
+        if let Some(told) = of_rule.first() {
+            let page = paint(FAINT, &told.page);
+            let _ = writeln!(text, "  why  {}\n  fix  {}\n  see  {page}", told.why, told.fix);
+        }
     }
     for skipped in &lints.undecided {
-        let _ = writeln!(text, "{}: {}: {}", paint(OPEN, "undecided"), skipped.rule, skipped.reason);
+        let _ = writeln!(
+            text,
+            "{}: {}: {}",
+            paint(OPEN, "undecided"),
+            skipped.rule,
+            skipped.reason
+        );
     }
     for one in &lints.suppressed {
         let line = format!("suppressed: {}: {}: {}", one.rule, one.subject, one.reason);
         let _ = writeln!(text, "{}", paint(FAINT, line));
     }
-    let count = |severity| lints.findings.iter().filter(|told| told.finding.severity == severity).count();
+    let count = |severity: Severity| {
+        let count = lints
+            .findings
+            .iter()
+            .filter(|told| told.finding.severity == severity)
+            .count();
+        let plural = if count == 1 || severity == Severity::Info {
+            ""
+        } else {
+            "s"
+        };
+        format!("{count} {}{plural}", severity.name())
+    };
     let _ = writeln!(
         text,
-        "{}: {} errors, {} warnings, {} infos",
+        "{}: {}, {}, {}",
         lints.filters.join(", "),
         count(Severity::Error),
         count(Severity::Warning),
@@ -48,7 +70,12 @@ fn write_finding(text: &mut String, told: &Told) {
     let word = paint(style, finding.severity.name());
     let place = finding.place.as_ref();
     let place = place.map_or_else(String::new, |place| format!("{}:{}: ", place.file, place.line));
-    let _ = writeln!(text, "{word}: {}: {place}{}", paint(NAME, finding.rule), finding.message);
+    let _ = writeln!(
+        text,
+        "{word}: {}: {place}{}",
+        paint(NAME, finding.rule),
+        finding.message
+    );
     for (at, witness) in finding.witnesses.iter().enumerate() {
         let _ = writeln!(text, "    {} gets {}", witness.call, witness.verdict);
         if let Some(live) = told.live.get(at) {
@@ -58,5 +85,4 @@ fn write_finding(text: &mut String, told: &Told) {
     if finding.proved {
         let _ = writeln!(text, "    proved: the checker accepted a proof");
     }
-    let _ = writeln!(text, "  why  {}\n  fix  {}\n  see  {}", told.why, told.fix, paint(FAINT, &told.page));
 }
