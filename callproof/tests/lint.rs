@@ -62,7 +62,7 @@ fn linted(abis: &[Abi], programs: &[Vec<Insn>]) -> Report {
                 kernel: Kernel::LATEST,
                 ..Machine::default()
             };
-            let of_older = finding.rule == "self-lock" && finding.severity == Severity::Warning;
+            let of_older = finding.rule == "self-lock" && finding.severity == Warning;
             let filters = if of_older {
                 &filters[..filters.len() - 1]
             } else {

@@ -11,8 +11,8 @@
     reason = "a test fails by panicking and may speak"
 )]
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

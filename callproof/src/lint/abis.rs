@@ -89,7 +89,7 @@ pub(super) fn partners(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
 }
 
 fn partner_of(lens: &mut Lens<'_>, partner: Abi, native: Abi, found: &mut Vec<Finding>) -> Found<()> {
-    let (names, first) = more_open(lens, partner, native)?;
+    let More { names, first } = more_open(lens, partner, native)?;
     let rule = if partner == Abi::X32 { "x32-open" } else { "compat-open" };
     let subject = format!("{partner} beside {native}");
     if let Some((left, right)) = first {
@@ -140,8 +140,15 @@ fn partner_of(lens: &mut Lens<'_>, partner: Abi, native: Abi, found: &mut Vec<Fi
         .shown_in(found)
 }
 
-/// The calls that are denied natively whatever their arguments and open on the partner, and the first of them on both.
-fn more_open(lens: &mut Lens<'_>, partner: Abi, native: Abi) -> Found<(Vec<&'static str>, Option<(Set, Set)>)> {
+/// The calls that are denied natively whatever their arguments and open on the partner.
+struct More {
+    /// Their names, the sensitive ones first
+    names: Vec<&'static str>,
+    /// One of them: what is open on the partner, and the native calls
+    first: Option<(Set, Set)>,
+}
+
+fn more_open(lens: &mut Lens<'_>, partner: Abi, native: Abi) -> Found<More> {
     let mut names = Vec::new();
     let mut first = None;
     for (left, right) in pairs(partner, native).common {
@@ -165,7 +172,7 @@ fn more_open(lens: &mut Lens<'_>, partner: Abi, native: Abi) -> Found<(Vec<&'sta
         }
     }
     names.sort_by_key(|name| !SENSITIVE.contains(name));
-    Ok((names, first))
+    Ok(More { names, first })
 }
 
 /// The ABIs that are none's 32-bit side among those that the filter is for.
