@@ -1,5 +1,7 @@
 //! Rules about pairs of calls: what is denied by one and permitted by the other.
 
+use callproof_abi::Abi;
+
 use super::finding::{Finding, listed};
 use super::lens::{Found, Lens, State};
 use super::rules::Severity;
@@ -51,37 +53,50 @@ pub(super) fn terminals(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<
     Ok(())
 }
 
+/// Installs a filter, beside `seccomp`.
+const BY_PRCTL: &str = "prctl(PR_SET_SECCOMP)";
+
 /// `self-lock`: of a chain, whether an older filter denies what installs a newer one; of the newest, that it ends it.
 pub(super) fn lock(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
     let older = lens.filters.len().saturating_sub(1);
     let filters = lens.filters.get(..older).unwrap_or_default();
     if !filters.is_empty() {
         let mut before = Lens::new(filters, lens.machine, lens.order, lens.abis.clone(), lens.limits);
-        if locked(&mut before, Severity::Warning, found)? {
-            return Ok(());
+        let Locks { closed, open } = locks(&mut before)?;
+        // The thread may be of any ABI that is open.
+        if open.is_empty() && !closed.is_empty() {
+            return told(lens, &closed, Severity::Warning, found);
         }
     }
-    locked(lens, Severity::Info, found).map(drop)
+    let Locks { closed, .. } = locks(lens)?;
+    told(lens, &closed, Severity::Info, found)
 }
 
-fn locked(lens: &mut Lens<'_>, severity: Severity, found: &mut Vec<Finding>) -> Found<bool> {
-    const BY_PRCTL: &str = "prctl(PR_SET_SECCOMP)";
-    let mut locked = Vec::new();
+/// The ABIs that permit something: those on which no filter can be installed, and the others.
+struct Locks {
+    closed: Vec<Abi>,
+    open: Vec<Abi>,
+}
+
+fn locks(lens: &mut Lens<'_>) -> Found<Locks> {
+    let (mut closed, mut open) = (Vec::new(), Vec::new());
     for abi in lens.abis.clone() {
-        // An ABI that is denied as a whole installs nothing.
         if lens.state("* except -1", abi)? == State::Denied {
             continue;
         }
         let denied = |state| state == State::Denied;
         if denied(lens.state("seccomp", abi)?) && denied(lens.state(BY_PRCTL, abi)?) {
-            locked.push(abi);
-        } else if severity == Severity::Warning {
-            // The thread may be of this ABI.
-            return Ok(false);
+            closed.push(abi);
+        } else {
+            open.push(abi);
         }
     }
-    for abi in &locked {
-        let abi = *abi;
+    Ok(Locks { closed, open })
+}
+
+/// What an older filter denies, all filters together deny.
+fn told(lens: &mut Lens<'_>, abis: &[Abi], severity: Severity, found: &mut Vec<Finding>) -> Found<()> {
+    for &abi in abis {
         let mut shown = lens.show_denied("seccomp", abi)?;
         shown.extend(lens.show_denied(BY_PRCTL, abi)?);
         let message = if severity == Severity::Warning {
@@ -94,5 +109,5 @@ fn locked(lens: &mut Lens<'_>, severity: Severity, found: &mut Vec<Finding>) -> 
             .showing(lens, &shown)
             .shown_in(found)?;
     }
-    Ok(!locked.is_empty())
+    Ok(())
 }
