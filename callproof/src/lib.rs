@@ -18,6 +18,7 @@
 //! | assert in a test of one's own | [`Filter`], [`assert_denies!`], [`assert_allows!`], [`assert_subset!`], [`assert_equivalent!`] |
 //! | have one test for each line of a case file | [`cases!`] |
 //! | run case files and get what came of them as data | [`mod@cases`] |
+//! | find what is likely wrong with a filter | [`mod@lint`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -29,6 +30,7 @@ mod error;
 mod exhibit;
 mod filter;
 pub mod harness;
+pub mod lint;
 mod macros;
 mod nearest;
 pub mod observed;

@@ -142,9 +142,14 @@ pub(crate) fn reading(options: &Options) -> Reading {
 /// The programs of a file that must be a policy.
 pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Result<Programs, Error> {
     let (file, reading) = reading.located(path);
-    let name = path.display().to_string();
     let policies = reading.policies(&file.display().to_string(), &read(&file)?, &file)?;
-    let filters = Proving::new(&reading, options).all(&policies.list);
+    made(path, policies, &reading, options)
+}
+
+/// The programs of the policies of a file.
+pub(crate) fn made(path: &Path, policies: Policies, reading: &Reading, options: &Options) -> Result<Programs, Error> {
+    let name = path.display().to_string();
+    let filters = Proving::new(reading, options).all(&policies.list);
     let mut programs = Programs::default();
     programs.add(&name, filters.map_err(|error| error.at(&name))?);
     programs.notes = policies.notes;

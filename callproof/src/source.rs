@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use callproof_abi::Abi;
 use callproof_formats::policy::{Note, PolicyFormat, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{Format, MAX_BYTES, ReadOptions};
-use callproof_policy::{Env, GroundPolicy};
+use callproof_policy::{Env, GroundPolicy, Policy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
 
@@ -34,6 +34,12 @@ pub struct Policies {
     pub notes: Vec<String>,
     /// The same policies with a mark of its own as the answer of each place that gives answers; see [`Marked`]
     pub(crate) marked: Marked,
+    /// Where they are not what the text seems to say, as the reader told it
+    pub(crate) told: Vec<Note>,
+    /// The policies as they are written
+    pub(crate) written: Vec<Policy>,
+    /// The text
+    pub(crate) text: String,
 }
 
 /// How files are read.
@@ -150,6 +156,9 @@ impl Reading {
             list: ground.collect::<Result<_, _>>()?,
             notes: read.notes.iter().map(note).collect(),
             marked: Marked::new(&read.policies, name, &text, &self.env)?,
+            told: read.notes,
+            written: read.policies,
+            text: text.into_owned(),
         })
     }
 }

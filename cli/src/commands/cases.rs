@@ -11,7 +11,7 @@ use crate::args::Test;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::render::Progress;
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// What came of case files.
@@ -127,6 +127,7 @@ impl Tests {
     fn uncovered(&self) -> Option<Case> {
         let wanted = self.min_coverage?;
         let finding = self.too_little().map(|least| Finding {
+            level: Level::Error,
             rule: "coverage",
             message: format!("the cases exercise {least:.1}% of what calls can reach, and {wanted}% are wanted"),
             file: None,
@@ -141,6 +142,7 @@ impl Tests {
 
 fn survivor((file, one): (&str, &Survivor)) -> Case {
     let finding = Finding {
+        level: Level::Error,
         rule: "mutant",
         message: format!(
             "no case notices `{}` in place of `{}`: see {}",
@@ -166,6 +168,7 @@ fn cases(file: &str, result: &CaseResult) -> Vec<Case> {
         Outcome::Failed | Outcome::UnexpectedPass => Case::new(
             name.clone(),
             vec![Finding {
+                level: Level::Error,
                 rule: "case",
                 message: details(),
                 file: Some(file.to_owned()),

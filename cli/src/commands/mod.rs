@@ -12,6 +12,7 @@ pub(crate) mod disasm;
 pub(crate) mod dump;
 pub(crate) mod eval;
 mod generate;
+pub(crate) mod lint;
 pub(crate) mod live;
 pub(crate) mod observed;
 mod record;
@@ -44,6 +45,7 @@ pub(crate) enum Answer {
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
     Tests(cases::Tests),
+    Lint(Box<lint::Lints>),
     Differences(Box<verify::differences::Differences>),
     Explain(verify::explain::Explain),
     Cost(verify::cost::Cost),
@@ -64,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
         Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
         Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove.with_policy(), input, settings)?),
+        Command::Lint(lint) => Answer::Lint(Box::new(lint::run(&lint, input, settings)?)),
         Command::Test(test) => {
             let mut progress = Progress::new("files", Some(test.steps()), quiet);
             Answer::Tests(cases::run(&test, settings, &mut progress)?)
@@ -133,6 +136,7 @@ impl Answer {
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
             Self::Tests(_) => "test",
+            Self::Lint(_) => "lint",
             Self::Differences(_) => "diff",
             Self::Explain(_) => "explain",
             Self::Cost(_) => "cost",
@@ -153,6 +157,7 @@ impl Answer {
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
             Self::Tests(tests) => tests.exit(),
+            Self::Lint(lints) => lints.exit(),
             Self::Differences(differences) => differences.exit(),
             Self::Explain(explain) => explain.exit(),
             Self::Cost(cost) => cost.exit(),
@@ -173,6 +178,7 @@ impl Answer {
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
             Self::Tests(tests) => Some(tests.report()),
+            Self::Lint(lints) => Some(lints.report()),
             Self::Differences(differences) => Some(differences.report()),
             Self::CheckProof(checked) => Some(checked.report()),
             Self::Why(why) => Some(why.report()),

@@ -15,7 +15,7 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, Loaded, admitted};
 use crate::render::Progress;
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 use crate::words::one_line;
 
@@ -179,6 +179,7 @@ fn case(group: &Group, log: &str) -> Case {
         Said::Denied(verdict) => Case::new(
             name,
             vec![Finding {
+                level: Level::Error,
                 rule: "denied",
                 message: one_line(&format!("{} calls of {} get {verdict}", group.count, group.call)),
                 file: Path::new(log).is_file().then(|| log.to_owned()),

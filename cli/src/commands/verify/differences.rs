@@ -21,7 +21,7 @@ use crate::args::Pair;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// The difference of two chains.
@@ -217,6 +217,7 @@ impl Differences {
 
     fn one_finding(&self) -> Vec<Finding> {
         let findings = self.equal.witnesses.first().map(|witness| Finding {
+            level: Level::Error,
             rule: "difference",
             message: format!("{}: {}", self.equal.reason, witness.call),
             file: self.typed.file.clone(),
@@ -231,6 +232,7 @@ impl Differences {
             .and_then(|change| change.abi)
             .unwrap_or("every other architecture");
         let findings = changes.iter().map(|change| Finding {
+            level: Level::Error,
             rule: change.change.name(),
             message: change.sentence(),
             file: self.typed.file.clone(),

@@ -9,6 +9,7 @@ mod diff;
 mod disasm;
 mod eval;
 mod explain;
+mod lint;
 mod observed;
 mod rules;
 mod table;
@@ -29,6 +30,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
         Answer::Tests(tests) => cases::text(tests),
+        Answer::Lint(lints) => lint::text(lints),
         Answer::Differences(differences) => rules::differences(differences),
         Answer::Explain(explain) => explain::text(explain),
         Answer::Cost(cost) => cost::text(cost),
