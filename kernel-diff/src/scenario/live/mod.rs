@@ -1,0 +1,126 @@
+//! The runner that plays scenarios on the running kernel, in child processes.
+
+mod board;
+mod crew;
+mod listener;
+mod program;
+mod requests;
+mod stage;
+mod tracing;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use callproof_vm::Kernel;
+
+use super::step::{Need, Scenario};
+use super::{Played, Runner, words};
+use crate::native::Gates;
+use crate::oracle::Missing;
+use crate::sys::status_field;
+use crew::Crew;
+use stage::Stage;
+
+/// The running kernel as a runner. It needs `x86_64` and the right to install filters.
+#[derive(Clone, Debug)]
+pub struct Running {
+    gates: Gates,
+    kernel: Kernel,
+    root: bool,
+    i386: bool,
+    user_namespaces: bool,
+    cores: bool,
+}
+
+impl Running {
+    /// Looks at what the kernel can do.
+    ///
+    /// # Errors
+    /// [`Missing`]: what it would need to play anything.
+    pub fn new() -> Result<Self, Missing> {
+        let gates = Gates::here().ok_or(Missing::Gate)?;
+        crate::probe::filters()?;
+        let mut running = Self {
+            gates,
+            kernel: crate::probe::machine().kernel,
+            root: is_root(),
+            i386: crate::probe::i386().is_ok(),
+            user_namespaces: false,
+            cores: cores_are_written(),
+        };
+        running.user_namespaces = running.has_user_namespaces();
+        Ok(running)
+    }
+
+    /// The release of the kernel.
+    #[must_use]
+    pub const fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    fn lacks(&self, scenario: &Scenario) -> Option<String> {
+        scenario.needs.iter().find_map(|need| match need {
+            Need::Root if !self.root => Some("needs the privileges of root".to_owned()),
+            Need::I386 if !self.i386 => Some("needs calls of i386".to_owned()),
+            Need::UserNamespaces if !self.user_namespaces => Some("needs user namespaces".to_owned()),
+            Need::Release(release) if *release > self.kernel => Some(format!("needs Linux {release}")),
+            _ => None,
+        })
+    }
+
+    fn has_user_namespaces(&self) -> bool {
+        const TRY: &str = "[[scenario]]\nname = 'try'\nsteps = [{ do = 'user_namespace' }]";
+        let scenarios = super::read(TRY).unwrap_or_default();
+        let played = scenarios.first().map(|scenario| self.played(scenario));
+        played == Some(Ok(Played::Agreed))
+    }
+
+    fn played(&self, scenario: &Scenario) -> Result<Played, String> {
+        let crew = Crew::start(self.gates, room()?)?;
+        Stage::new(scenario, crew, self.cores).play()
+    }
+}
+
+impl Runner for Running {
+    fn play(&mut self, scenario: &Scenario) -> Played {
+        match self.lacks(scenario) {
+            Some(why) => Played::Skipped(why),
+            None => self.played(scenario).unwrap_or_else(Played::Failed),
+        }
+    }
+}
+
+/// A new directory for core files and programs.
+fn room() -> Result<PathBuf, String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("callproof-scenario-{}-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    fs::create_dir(&path).map_err(|error| format!("cannot make the directory {}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// Whether this process has every capability that scenarios need, and no filters of its own.
+fn is_root() -> bool {
+    const ADMIN_AND_PTRACE: u64 = 1 << 21 | 1 << 19;
+    let effective = status_field("self", "CapEff").and_then(|hex| u64::from_str_radix(&hex, 16).ok());
+    // SAFETY: touches no memory.
+    let uid = unsafe { libc::geteuid() };
+    uid == 0 && effective.is_some_and(|caps| caps & ADMIN_AND_PTRACE == ADMIN_AND_PTRACE)
+}
+
+/// Whether a core file shows that a process dumped core: not where a program takes them, nor where the limit is 0.
+fn cores_are_written() -> bool {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: fills a live structure.
+    unsafe { libc::getrlimit(libc::RLIMIT_CORE, &raw mut limit) };
+    let allowed = limit.rlim_max >= crew::CORE_BYTES;
+    allowed && !pattern.starts_with('|') && !pattern.starts_with('/') && !pattern.trim().is_empty()
+}
+
+/// Takes away what cannot be seen where no core is written.
+fn without_core(text: &str) -> &str {
+    text.strip_suffix(words::CORE).unwrap_or(text)
+}
