@@ -2,5 +2,10 @@
 
 /// File names and texts.
 pub const SHIPPED: &[(&str, &str)] = &[
-    ("first.toml", include_str!("../../scenarios/first.toml")),
+    ("actions.toml", include_str!("../../scenarios/actions.toml")),
+    ("api.toml", include_str!("../../scenarios/api.toml")),
+    ("death.toml", include_str!("../../scenarios/death.toml")),
+    ("install.toml", include_str!("../../scenarios/install.toml")),
+    ("restart.toml", include_str!("../../scenarios/restart.toml")),
+    ("strict.toml", include_str!("../../scenarios/strict.toml")),
 ];
