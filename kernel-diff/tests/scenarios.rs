@@ -52,6 +52,55 @@ fn the_kernel_sees_what_every_scenario_says() {
     println!("{played} scenarios on the kernel in {:?}", start.elapsed());
 }
 
+/// The kernel is what the model is compared with: where a faulty model sees something else, the kernel must side with
+/// the file. Found by playing the scenarios on both until they differ.
+fn differs(running: &mut Running, fault: Fault, scenarios: &[(&'static str, Scenario)]) -> Option<String> {
+    let mut faulty = Model::new(running.kernel()).with_fault(fault);
+    scenarios.iter().find_map(|(_, scenario)| {
+        let Played::Differed { line, seen, .. } = faulty.play(scenario) else { return None };
+        let kernel = running.play(scenario);
+        (kernel == Played::Agreed).then(|| format!("{}, line {line}: the model says `{seen}`", scenario.name))
+    })
+}
+
+#[test]
+fn every_planted_fault_is_found_by_the_kernel_within_ten_seconds() {
+    let Ok(mut running) = Running::new() else {
+        println!("skipped: the kernel cannot be asked");
+        return;
+    };
+    let scenarios = shipped();
+    let mut checked = 0;
+    for &fault in Fault::ALL {
+        let start = Instant::now();
+        match differs(&mut running, fault, &scenarios) {
+            Some(how) => println!("{fault:?} after {:?}: {how}", start.elapsed()),
+            None => panic!("nobody noticed {fault:?}"),
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "{fault:?}");
+        checked += 1;
+    }
+    assert!(checked >= 10);
+}
+
+#[test]
+fn every_planted_fault_contradicts_a_scenario() {
+    for &fault in Fault::ALL {
+        let (wrong, _) = play(&mut Model::new(Kernel::LATEST).with_fault(fault));
+        assert!(!wrong.is_empty(), "{fault:?}");
+    }
+}
+
+#[test]
+fn there_are_many_scenarios_with_names_of_their_own() {
+    let mut names: Vec<String> = shipped().into_iter().map(|(_, scenario)| scenario.name).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(count >= 150, "{count}");
+}
+
 #[test]
 #[ignore = "by hand: plays the file that SCENARIOS names, on both"]
 fn a_file_on_both() {

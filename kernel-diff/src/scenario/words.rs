@@ -24,6 +24,8 @@ pub(super) struct Told {
 
 pub(super) const WAITS: &str = "waits";
 pub(super) const DONE: &str = "done";
+pub(super) const LISTENER: &str = "returns a listener";
+pub(super) const NOTHING: &str = "nothing to receive";
 pub(super) const NOBODY: &str = "nobody is there";
 pub(super) const ENTRY: &str = "stops at entry";
 pub(super) const THREAD_DIES: &str = "the thread dies";

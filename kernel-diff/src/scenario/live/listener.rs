@@ -1,5 +1,9 @@
 //! Steps of supervisors: requests on the last listener.
 
+use core::time::Duration;
+use std::thread;
+use std::time::Instant;
+
 use super::stage::{Seen, Stage, Stop};
 use crate::scenario::step::{Abi, Id, What, Who};
 use crate::scenario::words;
@@ -15,8 +19,8 @@ const ID_VALID_LEGACY: u64 = 0x8008_2102;
 const ADD_FD: u64 = 0x4018_2103;
 const SET_FLAGS: u64 = 0x4008_2104;
 
-/// How long a notification may take to come, in milliseconds.
-const PATIENCE: u64 = 300;
+/// How long a notification may take to come.
+const PATIENCE: Duration = Duration::from_millis(200);
 const POLLIN: u64 = 1;
 const CLOEXEC: u64 = 0o2_000_000;
 
@@ -62,13 +66,23 @@ impl Stage<'_> {
         }
     }
 
-    fn receive(&mut self, who: Who, fd: u64, dirty: bool) -> Seen {
-        if !dirty {
+    /// Whether there is something to receive, or never will be.
+    fn comes(&mut self, who: Who, fd: u64) -> Result<bool, Stop> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
             self.set_words(&[fd | POLLIN << 32]);
             let data = self.scratch();
-            if self.value(who, POLL, [data, 1, PATIENCE, 0, 0, 0])? == 0 {
-                return Ok("nothing to receive".to_owned());
+            if self.value(who, POLL, [data, 1, 0, 0, 0, 0])? != 0 {
+                return Ok(true);
             }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(false)
+    }
+
+    fn receive(&mut self, who: Who, fd: u64, dirty: bool) -> Seen {
+        if !dirty && !self.comes(who, fd)? {
+            return Ok(words::NOTHING.to_owned());
         }
         self.set_words(&[u64::from(dirty); 10]);
         let result = self.ioctl(who, fd, RECV)?;

@@ -115,6 +115,7 @@ impl Stage<'_> {
                 self.programs.push(install.program.clone());
                 if listens {
                     self.listener = u64::try_from(result).ok();
+                    return words::LISTENER.to_owned();
                 }
             }
         }

@@ -191,13 +191,12 @@ impl<'s> Stage<'s> {
             Settled::Sleeps | Settled::Traced => return words::WAITS.to_owned(),
         };
         let call = self.pending.get(who).copied().flatten().map_or(pending.call, |pending| pending.call);
-        let (traps, handled) = self.counts();
-        let text = if traps == pending.traps {
-            self.returned(who, &call, value)
-        } else {
+        let text = if self.has_trapped(&call, pending) {
             self.trapped(call.abi, value)
+        } else {
+            self.returned(who, &call, value)
         };
-        words::with_handler(text, handled != pending.handled)
+        words::with_handler(text, self.counts().1 != pending.handled)
     }
 
     fn returned(&mut self, who: Who, call: &Call, value: i64) -> String {
@@ -209,6 +208,13 @@ impl<'s> Stage<'s> {
             Natural::Tid if is(member.map(|member| member.tid)) => words::returns_tid(),
             _ => words::returns(value),
         }
+    }
+
+    /// Whether a handler was told of this call. Somebody else's trap may come meanwhile, about another call.
+    fn has_trapped(&mut self, call: &Call, pending: &Pending) -> bool {
+        let board = self.board();
+        // SAFETY: the board is mapped; the note is written before the counter.
+        self.counts().0 != pending.traps && unsafe { (*board).note.syscall } == call.nr
     }
 
     fn trapped(&mut self, abi: Abi, then: i64) -> String {
@@ -248,7 +254,7 @@ impl<'s> Stage<'s> {
             let settled = self.crew.settle(who)?;
             let seen = match (settled, pending) {
                 (Settled::Traced, _) => self.stop_of(who)?,
-                (Settled::Returned(value), Some(pending)) if self.counts().0 == pending.traps => {
+                (Settled::Returned(value), Some(pending)) if !self.has_trapped(&pending.call, &pending) => {
                     if let Some(place) = self.pending.get_mut(who) {
                         *place = before;
                     }

@@ -170,10 +170,11 @@ impl Stage<'_> {
             }
             What::GetFilter { of, index, pointer } => return self.get_filter(who, *of, *index, *pointer),
             What::GetMetadata { of, index, size } => {
-                let data = self.scratch();
-                self.set_words(&[*index, 0]);
+                // Behind the place for the status of whoever is waited for.
+                let data = self.scratch().saturating_add(8);
+                self.set_words(&[0, *index, 0]);
                 let result = self.between(who, request::GET_METADATA, *of, *size, data)?;
-                let flags = self.word(1);
+                let flags = self.word(2);
                 return Ok(if result < 0 { words::done(result) } else { words::metadata(result, flags) });
             }
             _ => return Err(Stop::Broken("this step cannot be played".to_owned())),

@@ -6,8 +6,8 @@ mod script;
 
 use core::cell::RefCell;
 
-use callproof_vm::effect::{Disposition, Effect, Interruption, Scope};
-use callproof_vm::task::{Admin, Environment, Failed, Host, NotRunning, Observed, Process, ThreadId, World};
+use callproof_vm::effect::{Effect, Interruption, Scope};
+use callproof_vm::task::{Admin, Host, NotRunning, Observed, ThreadId, World};
 use callproof_vm::{Insn, Kernel, Machine, SeccompData};
 
 use super::step::{Call, How, Need, Scenario, Signal, What, Who};

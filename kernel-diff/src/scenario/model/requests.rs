@@ -75,6 +75,7 @@ impl Stage<'_> {
         self.passes(thread, nr)?;
         Ok(match self.world.seccomp(thread, request) {
             Ok(Success::NotifSizes(sizes)) => words::sizes(sizes),
+            Ok(Success::Installed { listener: Some(_), .. }) => words::LISTENER.to_owned(),
             Ok(success) => words::done(i64::from(success.returns())),
             Err(Failed::Refused(refusal)) => self.refused(refusal),
             Err(Failed::Killed(death)) => in_words(&Effect::Dies(death), &Call::native(nr, [0; 6])),
@@ -268,7 +269,7 @@ impl Stage<'_> {
     fn receive(&self, dirty: bool) -> Seen {
         let filters = self.threads.iter().flatten().flat_map(|thread| self.world.chain(*thread)).next();
         Ok(match filters.map(|filter| self.world.check_recv(filter, !dirty)) {
-            Some(Ok(())) => "nothing to receive".to_owned(),
+            Some(Ok(())) => words::NOTHING.to_owned(),
             Some(Err(errno)) => words::done(answer(Err(errno))),
             // Whoever had filters is gone.
             None => words::done(answer(Err(if dirty { Errno::EINVAL } else { Errno::ENOENT }))),
