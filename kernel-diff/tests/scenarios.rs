@@ -1,6 +1,13 @@
 //! The scenarios that come with callproof: on the task model always, and on the kernel where it allows it.
 
-use std::time::{Duration, Instant};
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a panic in a test is a failing test, and a skipped one says so"
+)]
+
+use core::time::Duration;
+use std::time::Instant;
 
 use callproof_kernel_diff::scenario::{Fault, Model, Played, Runner, Running, SHIPPED, Scenario, read};
 use callproof_vm::Kernel;
@@ -8,7 +15,10 @@ use callproof_vm::Kernel;
 fn shipped() -> Vec<(&'static str, Scenario)> {
     let read = |(file, text): &(&'static str, &str)| {
         let scenarios = read(text).unwrap_or_else(|mistake| panic!("{file}: {mistake}"));
-        scenarios.into_iter().map(|scenario| (*file, scenario)).collect::<Vec<_>>()
+        scenarios
+            .into_iter()
+            .map(|scenario| (*file, scenario))
+            .collect::<Vec<_>>()
     };
     SHIPPED.iter().flat_map(read).collect()
 }
@@ -22,7 +32,10 @@ fn play(runner: &mut dyn Runner) -> (Vec<String>, usize) {
             Played::Agreed => played += 1,
             Played::Skipped(why) => println!("skipped: {}: {why}", scenario.name),
             Played::Differed { line, expected, seen } => {
-                wrong.push(format!("{file}:{line}: {}: expected `{expected}`, saw `{seen}`", scenario.name));
+                wrong.push(format!(
+                    "{file}:{line}: {}: expected `{expected}`, saw `{seen}`",
+                    scenario.name
+                ));
             }
             Played::Failed(why) => wrong.push(format!("{file}:{}: {}: {why}", scenario.line, scenario.name)),
         }
@@ -57,7 +70,9 @@ fn the_kernel_sees_what_every_scenario_says() {
 fn differs(running: &mut Running, fault: Fault, scenarios: &[(&'static str, Scenario)]) -> Option<String> {
     let mut faulty = Model::new(running.kernel()).with_fault(fault);
     scenarios.iter().find_map(|(_, scenario)| {
-        let Played::Differed { line, seen, .. } = faulty.play(scenario) else { return None };
+        let Played::Differed { line, seen, .. } = faulty.play(scenario) else {
+            return None;
+        };
         let kernel = running.play(scenario);
         (kernel == Played::Agreed).then(|| format!("{}, line {line}: the model says `{seen}`", scenario.name))
     })
@@ -110,6 +125,11 @@ fn a_file_on_both() {
     for scenario in read(&text).unwrap() {
         let start = Instant::now();
         let kernel = running.play(&scenario);
-        println!("{}: {:?}\n   kernel {kernel:?}\n   model {:?}", scenario.name, start.elapsed(), model.play(&scenario));
+        println!(
+            "{}: {:?}\n   kernel {kernel:?}\n   model {:?}",
+            scenario.name,
+            start.elapsed(),
+            model.play(&scenario)
+        );
     }
 }

@@ -161,3 +161,14 @@ Examples:
   callproof check-proof same.proof before.bpf after.bpf
 
 Exits with 0 when the proof is accepted, and with 1 when it is not.";
+
+/// `callproof kernel scenarios --help`
+pub(super) const SCENARIOS: &str = "\
+Examples:
+  callproof kernel scenarios
+  callproof kernel scenarios --filter tsync --list
+  callproof kernel scenarios my-scenarios.toml --format junit=scenarios.xml
+
+Every scenario is played on the task model and on the kernel, in child processes. Exits with 5 when the kernel does not \
+do what a scenario says, or the model does not; with 4 when no scenario could be played on the kernel. \
+docs/SCENARIOS.md has the language.";

@@ -2,6 +2,7 @@
 
 mod effort;
 mod examples;
+mod scenarios;
 mod values;
 mod verify;
 
@@ -12,6 +13,7 @@ use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
+pub(crate) use scenarios::Scenarios;
 pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
@@ -232,6 +234,8 @@ pub(crate) enum KernelCommand {
     Vectors(VectorsCommand),
     /// Random programs and calls through the emulator and the running kernel
     Diff(Diff),
+    /// What threads, tracers and supervisors see, on the task model and on the running kernel
+    Scenarios(Scenarios),
 }
 
 /// `kernel vectors`

@@ -67,7 +67,7 @@ pub(super) fn natural(nr: i32, args: &[u64; 6], abi: Abi) -> Natural {
     const INTERRUPTED: i64 = -4;
     let bad_file = args.first().is_some_and(|fd| fd & 0xffff_ffff == 0xffff_ffff);
     // The numbers of x32 have bit 30.
-    if nr < 0 || nr >= 1000 {
+    if !(0..1000).contains(&nr) {
         return Natural::Value(NO_SUCH_CALL);
     }
     match name(nr, abi).as_str() {

@@ -1,9 +1,9 @@
 //! Mistakes that the task model could have, to show that the comparison with a kernel notices them.
 
+use callproof_vm::Action;
 use callproof_vm::effect::{Effect, Return, Scope};
 use callproof_vm::install::Refusal;
 use callproof_vm::task::Observed;
-use callproof_vm::Action;
 
 /// A planted mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,10 @@ impl Fault {
     pub(super) fn effect(self, observed: &Observed, stopped: bool, listening: bool) -> Effect {
         let action = observed.verdict.map(|verdict| verdict.action);
         let data = observed.verdict.map_or(0, |verdict| verdict.data());
-        let no_such_call = Return { register: -38, flag: None };
+        let no_such_call = Return {
+            register: -38,
+            flag: None,
+        };
         match (self, action, observed.effect) {
             (Self::ErrnoUncapped, Some(Action::Errno), Effect::Returns(_)) => Effect::Returns(Return {
                 register: i64::from(data).wrapping_neg(),
@@ -101,7 +104,10 @@ impl Fault {
             {
                 Effect::Asks
             }
-            (Self::NothingRestarts, _, Effect::Restarts(_)) => Effect::Returns(Return { register: -4, flag: None }),
+            (Self::NothingRestarts, _, Effect::Restarts(_)) => Effect::Returns(Return {
+                register: -4,
+                flag: None,
+            }),
             (_, _, Effect::Dies(_)) => self.death(observed.effect, action),
             (_, _, effect) => effect,
         }

@@ -5,7 +5,9 @@ use core::ops::Range;
 use toml::Spanned;
 
 use super::raw::{RawScenario, RawStep, Word};
-use super::step::{Abi, Actor, Call, Edit, How, Id, Install, MOST_ACTORS, Need, Scenario, Signal, Step, Stops, What, Where, Who};
+use super::step::{
+    Abi, Actor, Call, Edit, How, Id, Install, MOST_ACTORS, Need, Scenario, Signal, Step, Stops, What, Where, Who,
+};
 use super::{calls, rules};
 
 /// What is wrong, and at which bytes of the file.
@@ -60,11 +62,9 @@ fn need(need: &Spanned<String>) -> Result<Need> {
         "root" => Need::Root,
         "i386" => Need::I386,
         "user_namespaces" => Need::UserNamespaces,
-        release => Need::Release(
-            release
-                .parse()
-                .map_err(|_| format!("`{release}` is not `root`, `i386`, `user_namespaces` or a release such as `6.12`"))?,
-        ),
+        release => Need::Release(release.parse().map_err(|_| {
+            format!("`{release}` is not `root`, `i386`, `user_namespaces` or a release such as `6.12`")
+        })?),
     })
 }
 
@@ -87,7 +87,9 @@ impl People {
             return Ok(who);
         }
         if !["supervisor", "tracer"].contains(&name) {
-            return Err(format!("nobody is called `{name}`; a step `thread` or `fork` makes new actors"));
+            return Err(format!(
+                "nobody is called `{name}`; a step `thread` or `fork` makes new actors"
+            ));
         }
         Ok(self.push(name, true))
     }
@@ -141,7 +143,9 @@ fn what(verb: &str, raw: &mut RawStep, people: &mut People) -> Result<What> {
         "install" => install(raw).map(What::Install),
         "seccomp" => seccomp(raw),
         "strict" => Ok(strict(raw)),
-        "set_mode" => Ok(What::SetMode(unsigned(raw.mode.take().ok_or("the field `mode` is missing")?))),
+        "set_mode" => Ok(What::SetMode(unsigned(
+            raw.mode.take().ok_or("the field `mode` is missing")?,
+        ))),
         "get_mode" => Ok(What::GetMode),
         "thread" => people.make(&name(raw)?).map(What::Thread),
         "fork" => people.make(&name(raw)?).map(What::Fork),
@@ -205,7 +209,10 @@ fn about(verb: &str, raw: &mut RawStep, of: Who) -> Result<What> {
             options: options(raw)?,
             stops: stops(raw.stops.take().as_deref().unwrap_or("seccomp"))?,
         },
-        "options" => What::Options { of, options: options(raw)? },
+        "options" => What::Options {
+            of,
+            options: options(raw)?,
+        },
         "edit" => What::Edit { of, edit: edit(raw)? },
         "resume" => What::Resume { of },
         "detach" => What::Detach { of },
@@ -253,7 +260,9 @@ fn number(word: &Word, abi: Abi) -> Result<i32> {
             .ok_or_else(|| format!("`{name}` is no call that scenarios know; write its number"))?,
     };
     if abi == Abi::X86_64 && matches!(nr, 335 | 336) {
-        return Err(format!("call {nr} is a trap of the kernel for itself and is not made here"));
+        return Err(format!(
+            "call {nr} is a trap of the kernel for itself and is not made here"
+        ));
     }
     Ok(nr)
 }
@@ -313,7 +322,11 @@ fn pointer(raw: &mut RawStep) -> Result<Where> {
         Some("bad") => Where::Bad,
         Some("null_program") => Where::NullProgram,
         Some("bad_program") => Where::BadProgram,
-        Some(other) => return Err(format!("`{other}` is not `null`, `bad`, `null_program` or `bad_program`")),
+        Some(other) => {
+            return Err(format!(
+                "`{other}` is not `null`, `bad`, `null_program` or `bad_program`"
+            ));
+        }
     })
 }
 
@@ -322,9 +335,7 @@ fn bits(words: Option<Vec<Word>>, names: Bits) -> Result<u32> {
     let mut sum = 0;
     for word in words.unwrap_or_default() {
         sum |= match word {
-            Word::Number(number) => {
-                u32::try_from(number).map_err(|_| format!("{number} is no set of 32 bits"))?
-            }
+            Word::Number(number) => u32::try_from(number).map_err(|_| format!("{number} is no set of 32 bits"))?,
             Word::Name(name) => {
                 let found = names.iter().find(|(known, _)| *known == name);
                 let known = || names.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
@@ -385,7 +396,11 @@ fn seccomp(raw: &mut RawStep) -> Result<What> {
             "set_mode_strict" => 0,
             "get_action_avail" => 2,
             "get_notif_sizes" => 3,
-            _ => return Err(format!("`{name}` is not `set_mode_strict`, `get_action_avail` or `get_notif_sizes`")),
+            _ => {
+                return Err(format!(
+                    "`{name}` is not `set_mode_strict`, `get_action_avail` or `get_notif_sizes`"
+                ));
+            }
         },
     };
     if op == 1 {

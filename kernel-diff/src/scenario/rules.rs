@@ -41,8 +41,11 @@ pub(super) fn program(rules: &BTreeMap<String, String>, pad: u16) -> Result<Vec<
     Ok(program)
 }
 
+/// The index of an argument, and what it must be.
+type Condition = (u32, u32);
+
 /// Splits `close[0]==7`.
-fn argument(call: &str) -> Result<(&str, Option<(u32, u32)>), String> {
+fn argument(call: &str) -> Result<(&str, Option<Condition>), String> {
     let Some((name, rest)) = call.split_once('[') else {
         return Ok((call, None));
     };
@@ -50,7 +53,8 @@ fn argument(call: &str) -> Result<(&str, Option<(u32, u32)>), String> {
         let index = index.parse().ok().filter(|index| *index < 6)?;
         Some((index, equals.parse().ok()?))
     });
-    let problem = || format!("`{call}` is no condition; write a call, an argument from 0 to 5 and a number: `close[0]==7`");
+    let problem =
+        || format!("`{call}` is no condition; write a call, an argument from 0 to 5 and a number: `close[0]==7`");
     parsed.ok_or_else(problem).map(|condition| (name, Some(condition)))
 }
 
@@ -65,7 +69,9 @@ pub(super) fn value(text: &str) -> Result<u32, String> {
         return u32::from_str_radix(hex, 16).map_err(|_| format!("`{text}` is no value of 32 bits"));
     }
     let (name, data) = text.split_once(' ').unwrap_or((text, "0"));
-    let action = Action::ALL.into_iter().find(|action| action.name().eq_ignore_ascii_case(name));
+    let action = Action::ALL
+        .into_iter()
+        .find(|action| action.name().eq_ignore_ascii_case(name));
     let value = action.and_then(Action::value).ok_or_else(|| {
         format!("`{name}` is no action; write one of those in `actions_avail`, or a value as `0x7ffd0000`")
     })?;

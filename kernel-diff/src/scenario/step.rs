@@ -175,38 +175,97 @@ pub(super) enum Id {
 /// What an actor does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    Call { call: Call, during: Option<Signal> },
+    Call {
+        call: Call,
+        during: Option<Signal>,
+    },
     Finish,
     NoNewPrivs([u64; 4]),
     GetNoNewPrivs([u64; 4]),
     Install(Install),
-    Seccomp { op: u32, flags: u32, pointer: Where, value: u32 },
+    Seccomp {
+        op: u32,
+        flags: u32,
+        pointer: Where,
+        value: u32,
+    },
     SetMode(u64),
     GetMode,
     Thread(Who),
     Fork(Who),
     Exec(Call),
-    Exit { all: bool },
-    Handler { signal: Signal, how: How },
+    Exit {
+        all: bool,
+    },
+    Handler {
+        signal: Signal,
+        how: How,
+    },
     Block,
     DropPrivileges,
     UserNamespace,
     LimitFiles,
-    Status { of: Who },
-    Kill { of: Who },
-    Signal { of: Who, signal: Signal },
-    Trace { of: Who, options: u32, stops: Stops },
-    Options { of: Who, options: u32 },
-    Edit { of: Who, edit: Edit },
-    Resume { of: Who },
-    Detach { of: Who },
-    GetFilter { of: Who, index: u64, pointer: Where },
-    GetMetadata { of: Who, index: u64, size: u64 },
-    Receive { dirty: bool },
-    Send { id: Id, val: i64, error: i32, flags: u32 },
-    Valid { id: Id, legacy: bool },
-    AddFd { id: Id, flags: u32, fd: Option<u32>, closed: bool },
+    Status {
+        of: Who,
+    },
+    Kill {
+        of: Who,
+    },
+    Signal {
+        of: Who,
+        signal: Signal,
+    },
+    Trace {
+        of: Who,
+        options: u32,
+        stops: Stops,
+    },
+    Options {
+        of: Who,
+        options: u32,
+    },
+    Edit {
+        of: Who,
+        edit: Edit,
+    },
+    Resume {
+        of: Who,
+    },
+    Detach {
+        of: Who,
+    },
+    GetFilter {
+        of: Who,
+        index: u64,
+        pointer: Where,
+    },
+    GetMetadata {
+        of: Who,
+        index: u64,
+        size: u64,
+    },
+    Receive {
+        dirty: bool,
+    },
+    Send {
+        id: Id,
+        val: i64,
+        error: i32,
+        flags: u32,
+    },
+    Valid {
+        id: Id,
+        legacy: bool,
+    },
+    AddFd {
+        id: Id,
+        flags: u32,
+        fd: Option<u32>,
+        closed: bool,
+    },
     SetFlags(u64),
     CloseListener,
-    Actions { write: Option<String> },
+    Actions {
+        write: Option<String>,
+    },
 }

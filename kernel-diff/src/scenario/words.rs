@@ -66,7 +66,14 @@ pub(super) fn returns_thread(name: &str) -> String {
 }
 
 pub(super) fn traps(told: &Told, then: i64) -> String {
-    let Told { signo, code, errno, syscall, arch, .. } = told;
+    let Told {
+        signo,
+        code,
+        errno,
+        syscall,
+        arch,
+        ..
+    } = told;
     let address = match told.address {
         Address::Right => "at the call".to_owned(),
         Address::Wrong(address) => format!("at {address:#x}"),
@@ -98,7 +105,11 @@ pub(super) fn with_handler(text: String, ran: bool) -> String {
 }
 
 pub(super) fn receives(nr: i32, arch: u32, args: &[u64; 6], address: Address, from: &str) -> String {
-    let abi = if arch == Abi::I386.arch() { Abi::I386 } else { Abi::X86_64 };
+    let abi = if arch == Abi::I386.arch() {
+        Abi::I386
+    } else {
+        Abi::X86_64
+    };
     let args = args.map(|arg| arg.cast_signed().to_string()).join(", ");
     let name = calls::name(nr, abi);
     let place = match address {

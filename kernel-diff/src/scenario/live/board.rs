@@ -161,7 +161,10 @@ pub(super) unsafe fn live(board: *mut Board, first: usize) -> ! {
             let next = wait(slot, last, (*board).gates);
             last = next;
             // A new process may come to this only when its maker has long been given another order.
-            let (kind, other) = (read_volatile(&raw const (*slot).kind), read_volatile(&raw const (*slot).other));
+            let (kind, other) = (
+                read_volatile(&raw const (*slot).kind),
+                read_volatile(&raw const (*slot).other),
+            );
             let result = carry_out(board, slot);
             if kind == FORK && result == 0 {
                 me = other as usize;

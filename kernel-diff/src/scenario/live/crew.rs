@@ -134,7 +134,11 @@ impl Crew {
 
     pub(super) fn slot(&mut self, who: Who) -> *mut super::board::Slot {
         // SAFETY: only an address is made, within the board for every actor.
-        unsafe { (&raw mut (*self.board.as_ptr()).slots).cast::<super::board::Slot>().wrapping_add(who) }
+        unsafe {
+            (&raw mut (*self.board.as_ptr()).slots)
+                .cast::<super::board::Slot>()
+                .wrapping_add(who)
+        }
     }
 
     /// Waits until an order is carried out, or it is clear why it is not.
@@ -194,7 +198,9 @@ impl Crew {
             let others = (0..MOST_ACTORS).filter(|other| *other != who);
             let same = |other: &Who| self.member(*other).filter(|other| other.process == member.process);
             let others: Vec<Member> = others.filter_map(|other| same(&other)).collect();
-            let alive = others.iter().any(|other| !matches!(self.state(*other), None | Some('Z' | 'X')));
+            let alive = others
+                .iter()
+                .any(|other| !matches!(self.state(*other), None | Some('Z' | 'X')));
             if alive && start.elapsed() > Duration::from_millis(30) {
                 return Ok(Settled::Thread);
             }
@@ -273,7 +279,9 @@ impl Crew {
         let start = Instant::now();
         loop {
             // Tracers must go before those they trace can be waited for, so everybody is asked again and again.
-            let left = (0..self.processes.len()).filter(|process| self.end_of(*process).is_none()).count();
+            let left = (0..self.processes.len())
+                .filter(|process| self.end_of(*process).is_none())
+                .count();
             if left == 0 || start.elapsed() > PATIENCE {
                 return;
             }

@@ -41,7 +41,12 @@ impl Stage<'_> {
                 self.set_words(&[id]);
                 self.ioctl(who, fd, if legacy { ID_VALID_LEGACY } else { ID_VALID })?
             }
-            What::AddFd { id, flags, fd: new, closed } => {
+            What::AddFd {
+                id,
+                flags,
+                fd: new,
+                closed,
+            } => {
                 let source: u64 = if closed { 999 } else { 0 };
                 let id = self.id(id);
                 let new = u64::from(new.unwrap_or(0));
@@ -93,15 +98,23 @@ impl Stage<'_> {
         let (pid, nr) = (self.word(1), self.word(2));
         let arch = u32::try_from(nr >> 32).unwrap_or(0);
         let nr = u32::try_from(nr & 0xffff_ffff).unwrap_or(0).cast_signed();
-        let abi = if arch == Abi::I386.arch() { Abi::I386 } else { Abi::X86_64 };
+        let abi = if arch == Abi::I386.arch() {
+            Abi::I386
+        } else {
+            Abi::X86_64
+        };
         let place = self.word(3);
         let address = self.address(abi, place);
         let args = [4, 5, 6, 7, 8, 9].map(|index| self.word(index));
         // The flags are in the upper half and are always 0.
-        let sender = self.crew.members.iter().position(|member| {
-            member.is_some_and(|member| u64::try_from(member.tid) == Ok(pid))
-        });
-        let name = sender.and_then(|who| self.scenario.actors.get(who)).map_or("?", |actor| actor.name.as_str());
+        let sender = self
+            .crew
+            .members
+            .iter()
+            .position(|member| member.is_some_and(|member| u64::try_from(member.tid) == Ok(pid)));
+        let name = sender
+            .and_then(|who| self.scenario.actors.get(who))
+            .map_or("?", |actor| actor.name.as_str());
         Ok(words::receives(nr, arch, &args, address, name))
     }
 }

@@ -8,9 +8,9 @@ mod requests;
 mod stage;
 mod tracing;
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use callproof_vm::Kernel;
 
@@ -113,7 +113,10 @@ fn is_root() -> bool {
 /// Whether a core file shows that a process dumped core: not where a program takes them, nor where the limit is 0.
 fn cores_are_written() -> bool {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: fills a live structure.
     unsafe { libc::getrlimit(libc::RLIMIT_CORE, &raw mut limit) };
     let allowed = limit.rlim_max >= crew::CORE_BYTES;

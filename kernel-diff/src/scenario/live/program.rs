@@ -28,7 +28,14 @@ pub(super) fn elf(call: &Call) -> Vec<u8> {
 
 fn code(call: &Call) -> Vec<u8> {
     // mov rdi, rsi, rdx, r10, r8, r9 with 64 bits each
-    const MOVES: [[u8; 2]; 6] = [[0x48, 0xbf], [0x48, 0xbe], [0x48, 0xba], [0x49, 0xba], [0x49, 0xb8], [0x49, 0xb9]];
+    const MOVES: [[u8; 2]; 6] = [
+        [0x48, 0xbf],
+        [0x48, 0xbe],
+        [0x48, 0xba],
+        [0x49, 0xba],
+        [0x49, 0xb8],
+        [0x49, 0xb9],
+    ];
     let mut code = Vec::new();
     for (opcode, arg) in MOVES.into_iter().zip(call.args) {
         code.extend(opcode);
@@ -37,6 +44,8 @@ fn code(call: &Call) -> Vec<u8> {
     code.push(0xb8);
     code.extend(call.nr.to_le_bytes());
     // syscall; neg eax; movzx edi, al; mov eax, 231; syscall; hlt
-    code.extend([0x0f, 0x05, 0xf7, 0xd8, 0x0f, 0xb6, 0xf8, 0xb8, 231, 0, 0, 0, 0x0f, 0x05, 0xf4]);
+    code.extend([
+        0x0f, 0x05, 0xf7, 0xd8, 0x0f, 0xb6, 0xf8, 0xb8, 231, 0, 0, 0, 0x0f, 0x05, 0xf4,
+    ]);
     code
 }

@@ -36,7 +36,12 @@ impl Stage<'_> {
             What::GetMode => self.value(who, nr::PRCTL, [21, 0, 0, 0, 0, 0])?,
             What::SetMode(mode) => self.value(who, nr::PRCTL, [22, *mode, 0, 0, 0, 0])?,
             What::Install(install) => return self.install(who, install),
-            What::Seccomp { op, flags, pointer, value } => return self.seccomp(who, *op, *flags, *pointer, *value),
+            What::Seccomp {
+                op,
+                flags,
+                pointer,
+                value,
+            } => return self.seccomp(who, *op, *flags, *pointer, *value),
             What::Exec(call) => return self.exec(who, call),
             What::Exit { all } => return self.exit(who, *all),
             What::Handler { signal, how } => self.handler(who, *signal, *how)?,
@@ -72,7 +77,9 @@ impl Stage<'_> {
     }
 
     fn install(&mut self, who: Who, install: &Install) -> Seen {
-        let len = install.len.unwrap_or_else(|| u16::try_from(install.program.len()).unwrap_or(u16::MAX));
+        let len = install
+            .len
+            .unwrap_or_else(|| u16::try_from(install.program.len()).unwrap_or(u16::MAX));
         let board = self.board();
         // SAFETY: the board is mapped, and no actor reads this part but in the call below.
         let fprog = unsafe {
@@ -102,9 +109,11 @@ impl Stage<'_> {
 
     fn installed(&mut self, install: &Install, result: i64) -> String {
         let listens = install.flags & 8 != 0;
-        let tid = self.crew.members.iter().position(|member| {
-            member.is_some_and(|member| i64::from(member.tid) == result)
-        });
+        let tid = self
+            .crew
+            .members
+            .iter()
+            .position(|member| member.is_some_and(|member| i64::from(member.tid) == result));
         match (result, tid) {
             (..0, _) => {}
             (_, Some(who)) if !listens && result > 0 => {
@@ -178,7 +187,9 @@ impl Stage<'_> {
         self.set_words(&packed(&path));
         let name = self.scratch();
         let fd = self.value(who, nr::OPEN, [name, 1, 0, 0, 0, 0])?;
-        let Ok(fd) = u64::try_from(fd) else { return Ok(words::done(fd)) };
+        let Ok(fd) = u64::try_from(fd) else {
+            return Ok(words::done(fd));
+        };
         self.set_words(&packed(text.as_bytes()));
         let len = u64::try_from(text.len()).unwrap_or(0);
         let result = self.value(who, nr::WRITE, [fd, name, len, 0, 0, 0])?;

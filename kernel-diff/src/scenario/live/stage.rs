@@ -9,8 +9,8 @@ use super::crew::{Broken, Crew, Member, Process, Settled};
 use super::without_core;
 use crate::scenario::calls::{Natural, natural};
 use crate::scenario::step::{Abi, Call, MOST_ACTORS, Need, Scenario, Step, What, Who};
-use crate::scenario::{Played, words};
 use crate::scenario::words::{Address, Told};
+use crate::scenario::{Played, words};
 use crate::sys::Status;
 
 /// Why a step is over before it did what it is for.
@@ -113,7 +113,10 @@ impl<'s> Stage<'s> {
                 self.begin(who, call)?;
                 self.outcome(who)
             }
-            What::Call { call, during: Some(signal) } => self.interrupted(who, call, *signal),
+            What::Call {
+                call,
+                during: Some(signal),
+            } => self.interrupted(who, call, *signal),
             What::Finish => self.outcome(who),
             What::Status { of } => self.status(*of),
             What::Kill { of } => self.kill(*of),
@@ -145,7 +148,13 @@ impl<'s> Stage<'s> {
             });
         }
         let [a, b, c, d, e, f] = call.args;
-        self.write_order(who, CALL, call.abi, [u64::from(call.nr.cast_unsigned()), a, b, c, d, e, f], 0);
+        self.write_order(
+            who,
+            CALL,
+            call.abi,
+            [u64::from(call.nr.cast_unsigned()), a, b, c, d, e, f],
+            0,
+        );
         self.crew.order(who);
         Ok(())
     }
@@ -164,7 +173,12 @@ impl<'s> Stage<'s> {
     fn counts(&mut self) -> (u32, u32) {
         let board = self.board();
         // SAFETY: the board is mapped, and the counters are atomic.
-        unsafe { ((*board).traps.load(Ordering::Acquire), (*board).handled.load(Ordering::Acquire)) }
+        unsafe {
+            (
+                (*board).traps.load(Ordering::Acquire),
+                (*board).handled.load(Ordering::Acquire),
+            )
+        }
     }
 
     /// What came of a call that is under way.
@@ -190,7 +204,12 @@ impl<'s> Stage<'s> {
             Settled::Thread => return words::THREAD_DIES.to_owned(),
             Settled::Sleeps | Settled::Traced => return words::WAITS.to_owned(),
         };
-        let call = self.pending.get(who).copied().flatten().map_or(pending.call, |pending| pending.call);
+        let call = self
+            .pending
+            .get(who)
+            .copied()
+            .flatten()
+            .map_or(pending.call, |pending| pending.call);
         let text = if self.has_trapped(&call, pending) {
             self.trapped(call.abi, value)
         } else {
@@ -201,7 +220,9 @@ impl<'s> Stage<'s> {
 
     fn returned(&mut self, who: Who, call: &Call, value: i64) -> String {
         let member = self.crew.member(who);
-        let pid = member.and_then(|member| self.crew.processes.get(member.process)).map(|process| process.pid);
+        let pid = member
+            .and_then(|member| self.crew.processes.get(member.process))
+            .map(|process| process.pid);
         let is = |number: Option<i32>| number.is_some_and(|number| i64::from(number) == value);
         match natural(call.nr, &call.args, call.abi) {
             Natural::Pid if is(pid) => words::returns_pid(),
@@ -317,7 +338,11 @@ impl<'s> Stage<'s> {
             }
             settled => {
                 let call = Call::native(56, [0; 6]);
-                Err(Stop::Seen(self.in_words(who, &Pending { call, traps, handled }, settled)))
+                Err(Stop::Seen(self.in_words(
+                    who,
+                    &Pending { call, traps, handled },
+                    settled,
+                )))
             }
         }
     }
@@ -329,7 +354,11 @@ impl<'s> Stage<'s> {
         }
         let member = self.crew.member(of).ok_or_else(nobody)?;
         let line = |name| self.crew.status_line(member, name).unwrap_or_else(|| "-".to_owned());
-        Ok(words::status(&line("Seccomp"), &line("Seccomp_filters"), &line("NoNewPrivs")))
+        Ok(words::status(
+            &line("Seccomp"),
+            &line("Seccomp_filters"),
+            &line("NoNewPrivs"),
+        ))
     }
 
     fn kill(&mut self, of: Who) -> Seen {

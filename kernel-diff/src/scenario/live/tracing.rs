@@ -132,8 +132,11 @@ impl Stage<'_> {
 
     /// A request that wants the other to be stopped, and lets it go on afterwards.
     fn between(&mut self, tracer: Who, number: u64, of: Who, address: u64, data: u64) -> Result<i64, Stop> {
-        let stopped = self.crew.member(of).is_some_and(|member| self.crew.state(member) == Some('t'));
-        if !self.crew.member(of).is_some_and(|member| member.tracer == Some(tracer)) {
+        let stopped = self
+            .crew
+            .member(of)
+            .is_some_and(|member| self.crew.state(member) == Some('t'));
+        if self.crew.member(of).is_none_or(|member| member.tracer != Some(tracer)) {
             return self.ptrace(tracer, number, of, address, data);
         }
         if !stopped {
@@ -175,7 +178,11 @@ impl Stage<'_> {
                 self.set_words(&[0, *index, 0]);
                 let result = self.between(who, request::GET_METADATA, *of, *size, data)?;
                 let flags = self.word(2);
-                return Ok(if result < 0 { words::done(result) } else { words::metadata(result, flags) });
+                return Ok(if result < 0 {
+                    words::done(result)
+                } else {
+                    words::metadata(result, flags)
+                });
             }
             _ => return Err(Stop::Broken("this step cannot be played".to_owned())),
         };
@@ -231,12 +238,18 @@ impl Stage<'_> {
         let same = |known: &Vec<callproof_vm::Insn>| {
             known.len() == len && known.iter().zip(&got).all(|(known, got)| same_insn(*known, got))
         };
-        Ok(words::filter(self.programs.iter().position(same).map(|at| at.saturating_add(1)), len))
+        Ok(words::filter(
+            self.programs.iter().position(same).map(|at| at.saturating_add(1)),
+            len,
+        ))
     }
 
     /// Sends a signal, and waits until it has come to something unless it is held back.
     pub(super) fn signal(&mut self, of: Who, signal: Signal) -> Seen {
-        let member = self.crew.member(of).ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
+        let member = self
+            .crew
+            .member(of)
+            .ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
         self.send_signal(member, signal)?;
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(40) {
@@ -253,7 +266,11 @@ impl Stage<'_> {
         let pid = self.crew.processes.get(member.process).map_or(0, |process| process.pid);
         // SAFETY: touches no memory. The process is a child that nobody has waited for.
         let sent = unsafe { libc::syscall(libc::SYS_tgkill, pid, member.tid, signal.number()) };
-        if sent == 0 { Ok(()) } else { Err(Stop::Seen(words::NOBODY.to_owned())) }
+        if sent == 0 {
+            Ok(())
+        } else {
+            Err(Stop::Seen(words::NOBODY.to_owned()))
+        }
     }
 
     /// A call during which a signal arrives: the caller is held at its entry, gets the signal, and is let go.
@@ -266,7 +283,10 @@ impl Stage<'_> {
         }
         self.begin(who, call)?;
         self.waited(tracer, who)?;
-        let member = self.crew.member(who).ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
+        let member = self
+            .crew
+            .member(who)
+            .ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
         self.send_signal(member, signal)?;
         // A killed thread cannot be let go any more.
         self.ptrace(tracer, request::DETACH, who, 0, 0)?;

@@ -222,7 +222,10 @@ impl<'s> Stage<'s> {
         // The other end may be gone by now, and then there is nothing to do.
         let _ = match later {
             Later::Resumed { tracer, of } => match (thread(tracer), thread(of)) {
-                (Some(tracer), Some(of)) => self.world.resume(tracer, of, callproof_vm::task::EntryStops::No).is_ok(),
+                (Some(tracer), Some(of)) => self
+                    .world
+                    .resume(tracer, of, callproof_vm::task::EntryStops::No)
+                    .is_ok(),
                 _ => false,
             },
             Later::Detached { tracer, of } => match (thread(tracer), thread(of)) {

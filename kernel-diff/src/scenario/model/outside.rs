@@ -74,9 +74,7 @@ impl Supervisor for Outside<'_, '_> {
         };
         let arrival = match step.what {
             What::Signal { of, signal } if of == script.caller => Arrival::Interrupted(script.interrupt(signal)),
-            What::Kill { of } if of == script.caller => {
-                Arrival::Interrupted(callproof_vm::effect::Interruption::Fatal)
-            }
+            What::Kill { of } if of == script.caller => Arrival::Interrupted(callproof_vm::effect::Interruption::Fatal),
             What::CloseListener => Arrival::Closed,
             _ => return Arrival::Received,
         };
@@ -103,7 +101,12 @@ impl Outside<'_, '_> {
             What::Receive { dirty: false } => self.receives(notification),
             What::Receive { dirty: true } => words::returns(-22),
             What::Send { id, val, error, flags } => {
-                let mut response = Response { id: number(id, notification), val, error, flags };
+                let mut response = Response {
+                    id: number(id, notification),
+                    val,
+                    error,
+                    flags,
+                };
                 if self.fault == Some(Fault::ContinueWithValue) && flags & Response::CONTINUE != 0 {
                     (response.val, response.error) = (0, 0);
                 }
@@ -140,7 +143,9 @@ impl Outside<'_, '_> {
 
     fn receives(&self, notification: &Notification) -> String {
         let who = self.threads.iter().position(|id| *id == Some(notification.thread));
-        let name = who.and_then(|who| self.actors.get(who)).map_or("?", |actor| actor.name.as_str());
+        let name = who
+            .and_then(|who| self.actors.get(who))
+            .map_or("?", |actor| actor.name.as_str());
         let data = &notification.data;
         let address = if data.instruction_pointer == IP {
             Address::Right

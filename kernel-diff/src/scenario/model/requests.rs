@@ -41,7 +41,12 @@ impl Stage<'_> {
                 self.request(who, nr::PRCTL, &Request::PrctlSetSeccomp { mode: *mode, filter })
             }
             What::Install(install) => self.install(who, install),
-            What::Seccomp { op, flags, pointer, value } => self.seccomp(who, *op, *flags, *pointer, *value),
+            What::Seccomp {
+                op,
+                flags,
+                pointer,
+                value,
+            } => self.seccomp(who, *op, *flags, *pointer, *value),
             What::Thread(new) => self.thread_made(who, *new),
             What::Fork(new) => self.forked(who, *new),
             What::Exec(call) => self.exec(who, call),
@@ -98,7 +103,9 @@ impl Stage<'_> {
     }
 
     fn install(&mut self, who: Who, install: &Install) -> Seen {
-        let len = install.len.unwrap_or_else(|| u16::try_from(install.program.len()).unwrap_or(u16::MAX));
+        let len = install
+            .len
+            .unwrap_or_else(|| u16::try_from(install.program.len()).unwrap_or(u16::MAX));
         let program = match install.pointer {
             Where::NullProgram => Pointer::Null,
             Where::BadProgram => Pointer::Bad,
@@ -124,7 +131,11 @@ impl Stage<'_> {
     }
 
     fn seccomp(&mut self, who: Who, op: u32, flags: u32, pointer: Where, value: u32) -> Seen {
-        let value = if self.has(Fault::ActionAvailIgnoresData) { value & 0xffff_0000 } else { value };
+        let value = if self.has(Fault::ActionAvailIgnoresData) {
+            value & 0xffff_0000
+        } else {
+            value
+        };
         let nothing = match pointer {
             Where::Null => Pointer::Null,
             Where::Good => Pointer::To(()),
@@ -178,7 +189,10 @@ impl Stage<'_> {
     fn exec(&mut self, who: Who, call: &Call) -> Seen {
         let thread = self.thread(who)?;
         self.passes(thread, nr::EXECVE)?;
-        let handled = self.world.process(thread).is_ok_and(|process| process.sigsys == Disposition::Handled);
+        let handled = self
+            .world
+            .process(thread)
+            .is_ok_and(|process| process.sigsys == Disposition::Handled);
         self.world.execve(thread).map_err(|_| words::NOBODY)?;
         if handled
             && self.has(Fault::ExecKeepsHandler)
@@ -207,7 +221,11 @@ impl Stage<'_> {
         let last = all || self.is_alone(who);
         let scope = if last { Scope::Process } else { Scope::Thread };
         let _ = self.world.exit(thread, scope);
-        Ok(if last { words::exits(0) } else { words::THREAD_ENDS.to_owned() })
+        Ok(if last {
+            words::exits(0)
+        } else {
+            words::THREAD_ENDS.to_owned()
+        })
     }
 
     /// Whether no other thread of its process runs. The model says so by how a kill would end.
@@ -267,7 +285,12 @@ impl Stage<'_> {
 
     /// RECV when there is nothing to receive.
     fn receive(&self, dirty: bool) -> Seen {
-        let filters = self.threads.iter().flatten().flat_map(|thread| self.world.chain(*thread)).next();
+        let filters = self
+            .threads
+            .iter()
+            .flatten()
+            .flat_map(|thread| self.world.chain(*thread))
+            .next();
         Ok(match filters.map(|filter| self.world.check_recv(filter, !dirty)) {
             Some(Ok(())) => words::NOTHING.to_owned(),
             Some(Err(errno)) => words::done(answer(Err(errno))),
@@ -279,7 +302,11 @@ impl Stage<'_> {
     fn close_listener(&mut self, _: Who) -> Seen {
         let threads: Vec<ThreadId> = self.threads.iter().flatten().copied().collect();
         let closed = threads.into_iter().any(|thread| self.world.close_listener(thread));
-        Ok(if closed { words::DONE.to_owned() } else { words::returns(-9) })
+        Ok(if closed {
+            words::DONE.to_owned()
+        } else {
+            words::returns(-9)
+        })
     }
 
     fn without_notification(&self, what: &What) -> Seen {
@@ -355,7 +382,10 @@ impl Stage<'_> {
             Ok(program) if pointer == Where::Null => words::instructions(i64::try_from(program.len()).unwrap_or(0)),
             Ok(program) => {
                 let same = |known: &Vec<Insn>| known.as_slice() == program;
-                words::filter(self.programs.iter().position(same).map(|at| at.saturating_add(1)), program.len())
+                words::filter(
+                    self.programs.iter().position(same).map(|at| at.saturating_add(1)),
+                    program.len(),
+                )
             }
             Err(errno) => words::done(answer(Err(errno))),
         }
