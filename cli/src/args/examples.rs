@@ -169,6 +169,6 @@ Examples:
   callproof kernel scenarios --filter tsync --list
   callproof kernel scenarios my-scenarios.toml --format junit=scenarios.xml
 
-Every scenario is played on the task model and on the kernel, in child processes. Exits with 5 when the kernel does not \
-do what a scenario says, or the model does not; with 4 when no scenario could be played on the kernel. \
-docs/SCENARIOS.md has the language.";
+Every scenario is played on the task model and on the kernel, in child processes. Exits with 5 when the two show \
+different things, with 1 when both show the same and the scenario says something else, and with 4 when no scenario \
+could be played on the kernel. docs/SCENARIOS.md has the language.";

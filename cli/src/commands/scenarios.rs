@@ -57,6 +57,18 @@ pub(crate) enum Seen {
     },
 }
 
+impl Outcome {
+    /// Whether one saw something that the other did not. When both see the same, it is the scenario that is wrong.
+    fn disagree(&self) -> bool {
+        let differed = |seen: &Seen| matches!(seen, Seen::Differed { .. });
+        let skipped = |seen: &Seen| matches!(seen, Seen::Skipped { .. });
+        (differed(&self.model) || differed(&self.kernel))
+            && self.model != self.kernel
+            && !skipped(&self.model)
+            && !skipped(&self.kernel)
+    }
+}
+
 impl From<Played> for Seen {
     fn from(played: Played) -> Self {
         match played {
@@ -191,18 +203,15 @@ impl Told {
 
 impl Scenarios {
     pub(crate) fn exit(&self) -> Exit {
-        let seen = |test: fn(&Seen) -> bool| {
-            let outcomes = self.scenarios.iter().filter_map(|told| told.outcome.as_ref());
-            outcomes
-                .filter(|outcome| test(&outcome.model) || test(&outcome.kernel))
-                .count()
-        };
-        if seen(|seen| matches!(seen, Seen::Differed { .. })) > 0 {
+        let outcomes = || self.scenarios.iter().filter_map(|told| told.outcome.as_ref());
+        let failed = |seen: &Seen| matches!(seen, Seen::Failed { .. });
+        let all_skipped = self.scenarios.iter().all(|told| told.skipped().is_some());
+        if outcomes().any(Outcome::disagree) {
             Exit::Disagreement
-        } else if seen(|seen| matches!(seen, Seen::Failed { .. })) > 0
-            || (self.kernel.is_some() && self.scenarios.iter().all(|told| told.skipped().is_some()))
-        {
+        } else if outcomes().any(|outcome| failed(&outcome.model) || failed(&outcome.kernel)) || all_skipped {
             Exit::Environment
+        } else if self.scenarios.iter().any(|told| !told.findings().is_empty()) {
+            Exit::Finding
         } else {
             Exit::Success
         }

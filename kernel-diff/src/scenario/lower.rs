@@ -30,9 +30,15 @@ const TRACE_OPTIONS: Bits = &[("seccomp", 0x80), ("suspend", 0x0020_0000)];
 const SEND_FLAGS: Bits = &[("continue", 1)];
 const ADD_FLAGS: Bits = &[("setfd", 1), ("send", 2)];
 
+/// Most steps of a scenario.
+const MOST_STEPS: usize = 10_000;
+
 /// Makes a scenario of its fields.
 pub(super) fn scenario(raw: RawScenario, line: &dyn Fn(usize) -> usize) -> core::result::Result<Scenario, Located> {
     let at = raw.name.span();
+    if raw.steps.len() > MOST_STEPS {
+        return Err((format!("a scenario has at most {MOST_STEPS} steps"), at));
+    }
     let mut people = People::default();
     let mut steps = Vec::new();
     for raw in raw.steps {

@@ -66,13 +66,8 @@ pub struct Mistake {
 /// # Errors
 /// [`Mistake`]: the first one.
 pub fn read(text: &str) -> Result<Vec<Scenario>, Mistake> {
-    let line = |at: usize| {
-        text.bytes()
-            .take(at)
-            .filter(|byte| *byte == b'\n')
-            .count()
-            .saturating_add(1)
-    };
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line = |at: usize| ends.partition_point(|end| *end < at).saturating_add(1);
     let mistake = |(message, span): lower::Located| Mistake {
         message,
         line: line(span.start),

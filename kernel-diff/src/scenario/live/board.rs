@@ -38,6 +38,10 @@ pub(super) struct Slot {
     /// The number and the six arguments
     pub(super) regs: [u64; 7],
     pub(super) result: i64,
+    /// The number of the process that this actor is, written by the kernel as it makes it: its maker may die before it
+    /// can say
+    pub(super) pid: i32,
+    unused: i32,
 }
 
 /// What a handler was told.

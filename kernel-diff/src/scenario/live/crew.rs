@@ -271,6 +271,21 @@ impl Crew {
 
     /// Kills everybody and waits until they are gone.
     fn bury(&mut self) {
+        self.bury_known();
+        let before = self.processes.len();
+        for who in 0..MOST_ACTORS {
+            // SAFETY: the board is mapped, and whoever made this process is gone.
+            let pid = unsafe { (*self.slot(who)).pid };
+            if pid > 0 && self.processes.iter().all(|known| known.pid != pid) {
+                self.processes.push(Process { pid, ended: None });
+            }
+        }
+        if self.processes.len() > before {
+            self.bury_known();
+        }
+    }
+
+    fn bury_known(&mut self) {
         for process in &self.processes {
             if process.ended.is_none() {
                 kill(process.pid);

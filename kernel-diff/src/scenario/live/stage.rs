@@ -303,9 +303,11 @@ impl<'s> Stage<'s> {
 
     /// A new process with the files of its maker. It is a child of ours, as its maker is, so that it can be waited for.
     fn fork(&mut self, who: Who, new: Who) -> Result<(), Stop> {
-        let flags = libc::CLONE_PARENT | libc::CLONE_FILES | libc::SIGCHLD;
+        let flags = libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::CLONE_FILES | libc::SIGCHLD;
         let flags = u64::try_from(flags).unwrap_or(0);
-        let pid = self.twice(who, new, FORK, [56, flags, 0, 0, 0, 0, 0])?;
+        // SAFETY: only an address is made.
+        let noted = unsafe { (&raw const (*self.crew.slot(new)).pid).addr() as u64 };
+        let pid = self.twice(who, new, FORK, [56, flags, 0, noted, 0, 0, 0])?;
         self.crew.processes.push(Process { pid, ended: None });
         let process = self.crew.processes.len().saturating_sub(1);
         self.join(new, pid, process);
