@@ -3,11 +3,11 @@
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::fs;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
 use super::board::{Board, live};
+use super::room::Room;
 use crate::native::Gates;
 use crate::scenario::step::{MOST_ACTORS, Who};
 use crate::sys::{Mapping, Status, kill};
@@ -63,16 +63,17 @@ pub(super) struct Crew {
     pub(super) processes: Vec<Process>,
     pub(super) members: [Option<Member>; MOST_ACTORS],
     pub(super) gates: Gates,
-    /// Where core files go
-    pub(super) room: PathBuf,
+    /// Where core files go, until everybody is gone
+    pub(super) room: Room,
 }
 
 impl Crew {
     /// Starts the first actor.
-    pub(super) fn start(gates: Gates, room: PathBuf) -> Result<Self, Broken> {
+    pub(super) fn start(gates: Gates, room: Room) -> Result<Self, Broken> {
         let system = |what: &str| format!("{what}: {}", std::io::Error::last_os_error());
         let board = Mapping::<Board>::new().map_err(|error| format!("cannot share memory: {error}"))?;
-        let path = std::ffi::CString::new(room.as_os_str().as_encoded_bytes()).map_err(|error| error.to_string())?;
+        let path =
+            std::ffi::CString::new(room.path().as_os_str().as_encoded_bytes()).map_err(|error| error.to_string())?;
         // SAFETY: the memory is new and ours; the child does not exist yet.
         unsafe { (*board.as_ptr()).set_gates(gates) };
         // SAFETY: the child makes plain system calls and then is an actor, which does nothing else either.
@@ -141,8 +142,9 @@ impl Crew {
         }
     }
 
-    /// Waits until an order is carried out, or it is clear why it is not.
-    pub(super) fn settle(&mut self, who: Who) -> Result<Settled, Broken> {
+    /// Waits until an order is carried out, or it is clear why it is not. A call that `may_wait` for a supervisor does so
+    /// when it is asleep and not on its way out: no other call of a scenario sleeps.
+    pub(super) fn settle(&mut self, who: Who, may_wait: bool) -> Result<Settled, Broken> {
         let member = self.member(who).ok_or("an actor that does not exist has an order")?;
         let start = Instant::now();
         let mut asleep = None;
@@ -171,8 +173,7 @@ impl Crew {
             match self.state(member) {
                 Some('t') => return Ok(Settled::Traced),
                 None | Some('Z' | 'X') => return self.dead(who, member),
-                // A stop on the way to an end, or a wait for a lock, is short.
-                Some('S' | 'D') => {
+                Some('S' | 'D') if may_wait && !self.is_dying(member) => {
                     let since = *asleep.get_or_insert_with(Instant::now);
                     if since.elapsed() > Duration::from_millis(12) {
                         return Ok(Settled::Sleeps);
@@ -200,7 +201,7 @@ impl Crew {
             let others: Vec<Member> = others.filter_map(|other| same(&other)).collect();
             let alive = others
                 .iter()
-                .any(|other| !matches!(self.state(*other), None | Some('Z' | 'X')));
+                .any(|other| !matches!(self.state(*other), None | Some('Z' | 'X')) && !self.is_dying(*other));
             if alive && start.elapsed() > Duration::from_millis(30) {
                 return Ok(Settled::Thread);
             }
@@ -232,10 +233,27 @@ impl Crew {
 
     /// The letter of `/proc/PID/task/TID/stat`; `None` when there is no such thread.
     pub(super) fn state(&self, member: Member) -> Option<char> {
+        self.stat(member, 0)?.chars().next()
+    }
+
+    /// Whether a thread has been told to end, dumps core, or ends.
+    fn is_dying(&self, member: Member) -> bool {
+        // PF_EXITING, PF_POSTCOREDUMP, PF_DUMPCORE, PF_SIGNALED
+        const ENDING: u64 = 0x4 | 0x8 | 0x200 | 0x400;
+        const SIGKILL: u64 = 1 << 8;
+        let flags = self.stat(member, 6).and_then(|flags| flags.parse::<u64>().ok());
+        let pending = self.status_line(member, "SigPnd");
+        let pending = pending.and_then(|bits| u64::from_str_radix(&bits, 16).ok());
+        flags.is_none_or(|flags| flags & ENDING != 0) || pending.is_none_or(|bits| bits & SIGKILL != 0)
+    }
+
+    /// A field of `/proc/PID/task/TID/stat`, counted from the state.
+    fn stat(&self, member: Member, field: usize) -> Option<String> {
         let pid = self.processes.get(member.process)?.pid;
         let text = fs::read_to_string(format!("/proc/{pid}/task/{}/stat", member.tid)).ok()?;
         // The name, in parentheses, may contain anything.
-        text.rsplit_once(") ")?.1.chars().next()
+        let rest = text.rsplit_once(") ")?.1;
+        rest.split(' ').nth(field).map(str::to_owned)
     }
 
     /// A line of `/proc/PID/task/TID/status`.
@@ -308,8 +326,6 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.bury();
-        // What is left there are core files.
-        let _ = fs::remove_dir_all(&self.room);
     }
 }
 

@@ -5,12 +5,11 @@ mod crew;
 mod listener;
 mod program;
 mod requests;
+mod room;
 mod stage;
 mod tracing;
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
-use std::path::PathBuf;
 
 use callproof_vm::Kernel;
 
@@ -20,6 +19,7 @@ use crate::native::Gates;
 use crate::oracle::Missing;
 use crate::sys::status_field;
 use crew::Crew;
+use room::Room;
 use stage::Stage;
 
 /// The running kernel as a runner. It needs `x86_64` and the right to install filters.
@@ -77,7 +77,7 @@ impl Running {
     }
 
     fn played(&self, scenario: &Scenario) -> Result<Played, String> {
-        let crew = Crew::start(self.gates, room()?)?;
+        let crew = Crew::start(self.gates, Room::new()?)?;
         Stage::new(scenario, crew, self.cores).play()
     }
 }
@@ -89,16 +89,6 @@ impl Runner for Running {
             None => self.played(scenario).unwrap_or_else(Played::Failed),
         }
     }
-}
-
-/// A new directory for core files and programs.
-fn room() -> Result<PathBuf, String> {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("callproof-scenario-{}-{number}", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    fs::create_dir(&path).map_err(|error| format!("cannot make the directory {}: {error}", path.display()))?;
-    Ok(path)
 }
 
 /// Whether this process has every capability that scenarios need, and no filters of its own.

@@ -150,7 +150,7 @@ impl Stage<'_> {
     fn exec(&mut self, who: Who, call: &Call) -> Seen {
         const NAME: u64 = u64::from_le_bytes(*b"program\0");
         const ETXTBSY: i64 = -26;
-        let path = self.crew.room.join("program");
+        let path = self.crew.room.path().join("program");
         let written = fs::write(&path, elf(call));
         let written = written.and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)));
         written.map_err(|error| Stop::Broken(format!("cannot write a program: {error}")))?;

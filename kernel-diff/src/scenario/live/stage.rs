@@ -186,7 +186,7 @@ impl<'s> Stage<'s> {
         let pending = self.pending.get(who).copied().flatten();
         let pending = pending.ok_or_else(|| Stop::Seen("no call is under way".to_owned()))?;
         loop {
-            let settled = self.crew.settle(who)?;
+            let settled = self.crew.settle(who, true)?;
             if settled == Settled::Traced {
                 match self.stop_of(who)? {
                     Some(text) => return Ok(text),
@@ -272,7 +272,7 @@ impl<'s> Stage<'s> {
         self.begin(who, &Call::native(nr, args))?;
         let pending = self.pending.get(who).copied().flatten();
         loop {
-            let settled = self.crew.settle(who)?;
+            let settled = self.crew.settle(who, false)?;
             let seen = match (settled, pending) {
                 (Settled::Traced, _) => self.stop_of(who)?,
                 (Settled::Returned(value), Some(pending)) if !self.has_trapped(&pending.call, &pending) => {
@@ -333,7 +333,7 @@ impl<'s> Stage<'s> {
         self.write_order(who, kind, Abi::X86_64, regs, new);
         self.crew.order(who);
         let (traps, handled) = self.counts();
-        match self.crew.settle(who)? {
+        match self.crew.settle(who, false)? {
             Settled::Returned(value) => {
                 let tid = i32::try_from(value).ok().filter(|tid| *tid > 0);
                 tid.ok_or_else(|| Stop::Seen(words::done(value)))

@@ -252,9 +252,14 @@ impl Stage<'_> {
             .ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
         self.send_signal(member, signal)?;
         let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(40) {
+        while start.elapsed() < PATIENCE {
             let waiting = self.crew.status_line(member, "SigPnd");
             if waiting.is_none_or(|bits| bits.bytes().all(|byte| byte == b'0')) {
+                break;
+            }
+            // Whom a signal wakes no longer sleeps when it has been sent.
+            let asleep = matches!(self.crew.state(member), Some('S' | 'D'));
+            if asleep && start.elapsed() > Duration::from_millis(5) {
                 break;
             }
             thread::sleep(Duration::from_micros(300));
