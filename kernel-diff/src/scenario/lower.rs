@@ -68,8 +68,9 @@ fn need(need: &Spanned<String>) -> Result<Need> {
         "root" => Need::Root,
         "i386" => Need::I386,
         "user_namespaces" => Need::UserNamespaces,
+        "audit" => Need::Audit,
         release => Need::Release(release.parse().map_err(|_| {
-            format!("`{release}` is not `root`, `i386`, `user_namespaces` or a release such as `6.12`")
+            format!("`{release}` is not `root`, `i386`, `user_namespaces`, `audit` or a release such as `6.12`")
         })?),
     })
 }
@@ -193,7 +194,7 @@ fn about_others(verb: &str, raw: &mut RawStep, people: &mut People) -> Result<Wh
         "add_fd" => add_fd(raw),
         "set_flags" => Ok(What::SetFlags(u64::from(bits(raw.flags.take(), &[("wake_up", 1)])?))),
         "close_listener" => Ok(What::CloseListener),
-        "status" | "kill" | "signal" | "trace" | "options" | "edit" | "resume" | "detach" | "get_filter"
+        "status" | "record" | "kill" | "signal" | "trace" | "options" | "edit" | "resume" | "detach" | "get_filter"
         | "get_metadata" => {
             let of = people.find(raw.of.take().as_deref().unwrap_or("main"))?;
             about(verb, raw, of)
@@ -205,6 +206,7 @@ fn about_others(verb: &str, raw: &mut RawStep, people: &mut People) -> Result<Wh
 fn about(verb: &str, raw: &mut RawStep, of: Who) -> Result<What> {
     Ok(match verb {
         "status" => What::Status { of },
+        "record" => What::Record { of },
         "kill" => What::Kill { of },
         "signal" => What::Signal {
             of,

@@ -8,6 +8,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("install.toml", include_str!("../../scenarios/install.toml")),
     ("notify.toml", include_str!("../../scenarios/notify.toml")),
     ("ptrace.toml", include_str!("../../scenarios/ptrace.toml")),
+    ("records.toml", include_str!("../../scenarios/records.toml")),
     ("restart.toml", include_str!("../../scenarios/restart.toml")),
     ("state.toml", include_str!("../../scenarios/state.toml")),
     ("strict.toml", include_str!("../../scenarios/strict.toml")),

@@ -11,6 +11,8 @@ pub enum Need {
     I386,
     /// User namespaces
     UserNamespaces,
+    /// That audit records can be read
+    Audit,
     /// A release of at least this
     Release(callproof_vm::Kernel),
 }
@@ -205,6 +207,10 @@ pub(super) enum What {
     DropPrivileges,
     UserNamespace,
     LimitFiles,
+    /// Looks for the next audit record about a process
+    Record {
+        of: Who,
+    },
     Status {
         of: Who,
     },

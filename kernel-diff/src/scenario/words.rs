@@ -25,6 +25,7 @@ pub(super) struct Told {
 pub(super) const WAITS: &str = "waits";
 pub(super) const DONE: &str = "done";
 pub(super) const LISTENER: &str = "returns a listener";
+pub(super) const NO_RECORD: &str = "no record";
 pub(super) const NOTHING: &str = "nothing to receive";
 pub(super) const NOBODY: &str = "nobody is there";
 pub(super) const ENTRY: &str = "stops at entry";
@@ -97,6 +98,15 @@ pub(super) fn exits(status: i32) -> String {
 
 pub(super) fn stops(message: u64) -> String {
     format!("stops for seccomp with {message}")
+}
+
+/// An audit record.
+pub(super) fn record(signal: u32, arch: u32, nr: i32, code: u32, address: Address) -> String {
+    let place = match address {
+        Address::Right => "at the call".to_owned(),
+        Address::Wrong(address) => format!("at {address:#x}"),
+    };
+    format!("signal {signal} arch {arch:#010x} syscall {nr} code {code:#010x} {place}")
 }
 
 /// Puts into words that a handler ran meanwhile.

@@ -1,5 +1,6 @@
 //! The runner that plays scenarios on the running kernel, in child processes.
 
+mod audit;
 mod board;
 mod crew;
 mod listener;
@@ -22,6 +23,16 @@ use crew::Crew;
 use room::Room;
 use stage::Stage;
 
+/// Tells whether there are user namespaces.
+const NAMESPACE: &str = "[[scenario]]\nname = 'try'\nsteps = [{ do = 'user_namespace' }]";
+
+/// Tells whether audit records can be read, and whether the machine's settings let them be made.
+const RECORD: &str = "[[scenario]]\nname = 'try'\nneeds = ['audit']\nsteps = [{ do = 'no_new_privs' }, \
+    { do = 'install', flags = ['log'], filter = { getpid = 'log', gettid = 'errno 1' } }, \
+    { do = 'call', nr = 'getpid', expect = 'returns its process' }, { do = 'call', nr = 'gettid', expect = 'returns -1' }, \
+    { do = 'record', expect = 'signal 0 arch 0xc000003e syscall 39 code 0x7ffc0000 at the call' }, \
+    { do = 'record', expect = 'signal 0 arch 0xc000003e syscall 186 code 0x00050000 at the call' }]";
+
 /// The running kernel as a runner. It needs `x86_64` and the right to install filters.
 #[derive(Clone, Debug)]
 pub struct Running {
@@ -30,6 +41,7 @@ pub struct Running {
     root: bool,
     i386: bool,
     user_namespaces: bool,
+    audit: bool,
     cores: bool,
 }
 
@@ -47,9 +59,11 @@ impl Running {
             root: is_root(),
             i386: crate::probe::i386().is_ok(),
             user_namespaces: false,
+            audit: false,
             cores: cores_are_written(),
         };
-        running.user_namespaces = running.has_user_namespaces();
+        running.user_namespaces = running.agrees(NAMESPACE);
+        running.audit = running.agrees(RECORD);
         Ok(running)
     }
 
@@ -64,14 +78,15 @@ impl Running {
             Need::Root if !self.root => Some("needs the privileges of root".to_owned()),
             Need::I386 if !self.i386 => Some("needs calls of i386".to_owned()),
             Need::UserNamespaces if !self.user_namespaces => Some("needs user namespaces".to_owned()),
+            Need::Audit if !self.audit => Some("needs audit records".to_owned()),
             Need::Release(release) if *release > self.kernel => Some(format!("needs Linux {release}")),
             _ => None,
         })
     }
 
-    fn has_user_namespaces(&self) -> bool {
-        const TRY: &str = "[[scenario]]\nname = 'try'\nsteps = [{ do = 'user_namespace' }]";
-        let scenarios = super::read(TRY).unwrap_or_default();
+    /// Whether the kernel plays a scenario to its end.
+    fn agrees(&self, text: &str) -> bool {
+        let scenarios = super::read(text).unwrap_or_default();
         let played = scenarios.first().map(|scenario| self.played(scenario));
         played == Some(Ok(Played::Agreed))
     }

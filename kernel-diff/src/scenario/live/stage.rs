@@ -1,9 +1,11 @@
 //! A scenario being played on the kernel: steps become orders, and what comes of them becomes words.
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use callproof_vm::Insn;
 
+use super::audit::Audit;
 use super::board::{Board, CALL, FORK, THREAD};
 use super::crew::{Broken, Crew, Member, Process, Settled};
 use super::without_core;
@@ -49,6 +51,8 @@ pub(super) struct Stage<'s> {
     pub(super) listener: Option<u64>,
     /// Number of the last notification received
     pub(super) notification: u64,
+    /// Open in a scenario that is about records
+    audit: Option<Audit>,
     cores: bool,
 }
 
@@ -61,6 +65,7 @@ impl<'s> Stage<'s> {
             programs: Vec::new(),
             listener: None,
             notification: 0,
+            audit: None,
             cores,
         }
     }
@@ -93,6 +98,10 @@ impl<'s> Stage<'s> {
 
     /// Privileges go, unless the scenario is about them; then come those who are outside.
     fn prepare(&mut self) -> Result<(), Stop> {
+        if self.scenario.needs.contains(&Need::Audit) {
+            let audit = Audit::open().map_err(|error| format!("cannot read audit records: {error}"))?;
+            self.audit = Some(audit);
+        }
         if !self.scenario.needs.contains(&Need::Root) {
             self.drop_privileges(0)?;
         }
@@ -119,6 +128,7 @@ impl<'s> Stage<'s> {
             } => self.interrupted(who, call, *signal),
             What::Finish => self.outcome(who),
             What::Status { of } => self.status(*of),
+            What::Record { of } => self.record(*of, &step.expect),
             What::Kill { of } => self.kill(*of),
             What::Signal { of, signal } => self.signal(*of, *signal),
             What::Thread(new) => self.make(who, *new, THREAD),
@@ -361,6 +371,25 @@ impl<'s> Stage<'s> {
             &line("Seccomp_filters"),
             &line("NoNewPrivs"),
         ))
+    }
+
+    fn record(&mut self, of: Who, expected: &str) -> Seen {
+        // What should not come is not waited for as long as what should.
+        let patience = Duration::from_millis(if expected == words::NO_RECORD { 200 } else { 3000 });
+        let member = self
+            .crew
+            .member(of)
+            .ok_or_else(|| Stop::Seen(words::NOBODY.to_owned()))?;
+        let pid = self.crew.processes.get(member.process).map_or(0, |process| process.pid);
+        let audit = self.audit.as_ref();
+        let audit = audit.ok_or_else(|| "a scenario with `record` needs `audit`".to_owned())?;
+        Ok(match audit.next(pid, patience) {
+            None => words::NO_RECORD.to_owned(),
+            Some(record) => {
+                let address = record.address(|abi, ip| self.address(abi, ip));
+                words::record(record.signal, record.arch, record.nr, record.code, address)
+            }
+        })
     }
 
     fn kill(&mut self, of: Who) -> Seen {

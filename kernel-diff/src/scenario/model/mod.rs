@@ -70,6 +70,10 @@ struct Stage<'s> {
     script: RefCell<Script<'s>>,
     /// Programs in the order of their installation
     programs: Vec<Vec<Insn>>,
+    /// Audit records that no step has looked at, with their processes: the first actor of each stands for it
+    records: Vec<(Who, String)>,
+    /// The first actor of each actor's process
+    first: Vec<Who>,
     fault: Option<Fault>,
     kernel: Kernel,
 }
@@ -97,6 +101,8 @@ impl<'s> Stage<'s> {
             threads,
             script: RefCell::new(Script::new(&scenario.steps)),
             programs: Vec::new(),
+            records: Vec::new(),
+            first: (0..scenario.actors.len()).collect(),
             fault: model.fault,
             kernel: model.kernel,
         }
@@ -195,9 +201,19 @@ impl<'s> Stage<'s> {
         let (mut tracer, mut supervisor) = (outside, outside);
         let observed = self.world.syscall(thread, &data, &mut tracer, &mut supervisor);
         let observed = observed.map_err(|NotRunning(_)| words::NOBODY.to_owned())?;
+        self.keep_record(thread, &observed);
         // A tracer may have changed what is made.
         (call.nr, call.args) = (observed.call.nr, observed.call.args);
         Ok(self.tampered(thread, &observed))
+    }
+
+    fn keep_record(&mut self, thread: ThreadId, observed: &Observed) {
+        let Some(record) = observed.record else { return };
+        let who = self.threads.iter().position(|id| *id == Some(thread));
+        let first = who.and_then(|who| self.first.get(who)).copied().unwrap_or(0);
+        let address = address(record.instruction_pointer);
+        let text = words::record(u32::from(record.signal), record.arch, record.nr, record.code, address);
+        self.records.push((first, text));
     }
 
     fn tampered(&self, thread: ThreadId, observed: &Observed) -> Effect {
@@ -237,6 +253,15 @@ impl<'s> Stage<'s> {
     }
 }
 
+/// Whether the model says that a call was made where it was.
+const fn address(said: u64) -> Address {
+    if said == IP {
+        Address::Right
+    } else {
+        Address::Wrong(said)
+    }
+}
+
 fn in_words(effect: &Effect, call: &Call) -> String {
     match effect {
         Effect::Runs => words::made(call),
@@ -253,11 +278,7 @@ fn in_words(effect: &Effect, call: &Call) -> String {
                 errno: i32::from(info.si_errno),
                 syscall: info.si_syscall,
                 arch: info.si_arch,
-                address: if info.si_call_addr == IP {
-                    Address::Right
-                } else {
-                    Address::Wrong(info.si_call_addr)
-                },
+                address: address(info.si_call_addr),
             };
             words::traps(&told, i64::from(info.si_syscall))
         }

@@ -54,6 +54,7 @@ impl Stage<'_> {
             What::Handler { signal, how } => self.handler(who, *signal, *how),
             What::Block | What::DropPrivileges | What::UserNamespace | What::LimitFiles => self.settings(who, what),
             What::Status { of } => self.status(*of),
+            What::Record { of } => Ok(self.next_record(*of)),
             What::Kill { of } => {
                 let thread = self.thread(*of)?;
                 let _ = self.world.exit(thread, Scope::Process);
@@ -160,6 +161,10 @@ impl Stage<'_> {
         self.passes(thread, nr::CLONE)?;
         let made = self.world.clone_thread(thread).map_err(|_| words::NOBODY)?;
         self.join(who, new, made);
+        let first = self.first.get(who).copied().unwrap_or(who);
+        if let Some(place) = self.first.get_mut(new) {
+            *place = first;
+        }
         done()
     }
 
@@ -281,6 +286,12 @@ impl Stage<'_> {
         let filters = status.filters.map_or_else(|| "-".to_owned(), |count| count.to_string());
         let no_new_privs = u8::from(status.no_new_privs).to_string();
         Ok(words::status(&status.seccomp.to_string(), &filters, &no_new_privs))
+    }
+
+    fn next_record(&mut self, of: Who) -> String {
+        let first = self.first.get(of).copied().unwrap_or(of);
+        let found = self.records.iter().position(|(process, _)| *process == first);
+        found.map_or_else(|| words::NO_RECORD.to_owned(), |at| self.records.remove(at).1)
     }
 
     /// RECV when there is nothing to receive.
