@@ -46,6 +46,8 @@ pub enum Fault {
     ActionAvailIgnoresData,
     /// A restarting handler does not restart
     NothingRestarts,
+    /// What the flag LOG is for is recorded without it
+    RecordsWithoutFlag,
 }
 
 impl Fault {
@@ -70,6 +72,7 @@ impl Fault {
         Self::StrictKillsWithSigsys,
         Self::ActionAvailIgnoresData,
         Self::NothingRestarts,
+        Self::RecordsWithoutFlag,
     ];
 
     /// What a call does with this mistake. `listening` tells of a listener anywhere in the chain.
