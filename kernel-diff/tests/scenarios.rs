@@ -115,21 +115,3 @@ fn there_are_many_scenarios_with_names_of_their_own() {
     assert_eq!(names.len(), count);
     assert!(count >= 150, "{count}");
 }
-
-#[test]
-#[ignore = "by hand: plays the file that SCENARIOS names, on both"]
-fn a_file_on_both() {
-    let text = std::fs::read_to_string(std::env::var("SCENARIOS").unwrap()).unwrap();
-    let mut running = Running::new().unwrap();
-    let mut model = Model::new(Kernel::LATEST);
-    for scenario in read(&text).unwrap() {
-        let start = Instant::now();
-        let kernel = running.play(&scenario);
-        println!(
-            "{}: {:?}\n   kernel {kernel:?}\n   model {:?}",
-            scenario.name,
-            start.elapsed(),
-            model.play(&scenario)
-        );
-    }
-}

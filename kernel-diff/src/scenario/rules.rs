@@ -80,3 +80,38 @@ pub(super) fn value(text: &str) -> Result<u32, String> {
         .map_err(|_| format!("`{data}` is no data of an action: a number from 0 to 65535"))?;
     Ok(value | u32::from(data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use callproof_vm::{Filter, Machine, SeccompData};
+
+    #[test]
+    fn rules_mean_what_they_say() {
+        let rules = [
+            ("getpid", "errno 7"),
+            ("close", "trap 3"),
+            ("close[1]==9", "kill_process"),
+            ("-1", "log"),
+            ("default", "0x12345678"),
+        ];
+        let rules = rules.map(|(call, action)| (call.to_owned(), action.to_owned())).into();
+        for pad in [0, 300] {
+            let filter = Filter::load(program(&rules, pad).unwrap()).unwrap();
+            for nr in -3..500 {
+                for second in [0, 9, 0x1_0000_0009] {
+                    let call = SeccompData::new(0xc000_003e, nr, [9, second, 9, 9, 9, 9]);
+                    let expected = match (nr, second) {
+                        (39, _) => 0x0005_0007,
+                        // Only the low half is compared.
+                        (3, 9 | 0x1_0000_0009) => 0x8000_0000,
+                        (3, _) => 0x0003_0003,
+                        (-1, _) => 0x7ffc_0000,
+                        _ => 0x1234_5678,
+                    };
+                    assert_eq!(filter.run(&call, Machine::default()), expected, "{nr} {second}");
+                }
+            }
+        }
+    }
+}

@@ -32,6 +32,22 @@ pub struct Scenario {
     pub(super) steps: Vec<Step>,
 }
 
+impl Scenario {
+    /// Whether anybody is traced whom a test picks.
+    pub(super) fn traces(&self, picked: impl Fn(Who) -> bool) -> bool {
+        self.steps.iter().any(|step| match step.what {
+            What::Trace { of, .. } => picked(of),
+            What::Call { during: Some(_), .. } => picked(step.who),
+            _ => false,
+        })
+    }
+
+    /// Whether an actor is a process of its own that a step made.
+    pub(super) fn is_forked(&self, who: Who) -> bool {
+        self.steps.iter().any(|step| step.what == What::Fork(who))
+    }
+}
+
 /// Most actors of a scenario.
 pub(super) const MOST_ACTORS: usize = 8;
 

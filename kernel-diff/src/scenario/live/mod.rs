@@ -43,6 +43,8 @@ pub struct Running {
     user_namespaces: bool,
     audit: bool,
     cores: bool,
+    /// `kernel.yama.ptrace_scope`
+    yama: u32,
 }
 
 impl Running {
@@ -60,6 +62,7 @@ impl Running {
             i386: crate::probe::i386().is_ok(),
             user_namespaces: false,
             audit: false,
+            yama: yama(),
             cores: cores_are_written(),
         };
         running.user_namespaces = running.agrees(NAMESPACE);
@@ -74,6 +77,15 @@ impl Running {
     }
 
     fn lacks(&self, scenario: &Scenario) -> Option<String> {
+        // With 1, `main` can let everybody trace it, and nobody else can; with 2 and more, it takes a privilege.
+        let forbidden = match self.yama {
+            0 => false,
+            1 => scenario.traces(|of| scenario.is_forked(of)),
+            _ => scenario.traces(|_| true),
+        };
+        if forbidden && !scenario.needs.contains(&Need::Root) {
+            return Some("needs to trace, which `kernel.yama.ptrace_scope` forbids".to_owned());
+        }
         scenario.needs.iter().find_map(|need| match need {
             Need::Root if !self.root => Some("needs the privileges of root".to_owned()),
             Need::I386 if !self.i386 => Some("needs calls of i386".to_owned()),
@@ -131,4 +143,9 @@ fn cores_are_written() -> bool {
 /// Takes away what cannot be seen where no core is written.
 fn without_core(text: &str) -> &str {
     text.strip_suffix(words::CORE).unwrap_or(text)
+}
+
+fn yama() -> u32 {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    scope.trim().parse().unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 
 use callproof_vm::effect::{Disposition, Effect, Logged, Scope};
 use callproof_vm::install::{Fprog, Pointer, Request, Success};
-use callproof_vm::task::{Admin, EntryStops, Failed, Ioctl, ThreadId};
+use callproof_vm::task::{Admin, EntryStops, Failed, ThreadId};
 use callproof_vm::{Action, Errno, Insn};
 
 use super::outside::answer;
@@ -61,13 +61,13 @@ impl Stage<'_> {
                 done()
             }
             What::Receive { dirty } => self.receive(*dirty),
-            What::CloseListener => self.close_listener(who),
+            What::CloseListener => self.close_listener(),
             What::SetFlags(flags) => {
                 let set = callproof_vm::task::set_flags(*flags, self.kernel);
                 Ok(words::done(answer(set.map(|()| 0))))
             }
             What::Actions { write } => self.actions(who, write.as_deref()),
-            What::Send { .. } | What::Valid { .. } | What::AddFd { .. } => self.without_notification(what),
+            What::Send { .. } | What::Valid { .. } | What::AddFd { .. } => Self::without_notification(what),
             What::Signal { .. } | What::Finish | What::Call { .. } | What::Edit { .. } => {
                 Ok("nothing to do this to".to_owned())
             }
@@ -310,7 +310,7 @@ impl Stage<'_> {
         })
     }
 
-    fn close_listener(&mut self, _: Who) -> Seen {
+    fn close_listener(&mut self) -> Seen {
         let threads: Vec<ThreadId> = self.threads.iter().flatten().copied().collect();
         let closed = threads.into_iter().any(|thread| self.world.close_listener(thread));
         Ok(if closed {
@@ -320,8 +320,8 @@ impl Stage<'_> {
         })
     }
 
-    fn without_notification(&self, what: &What) -> Seen {
-        let _ = Ioctl::of(0xc018_2101, self.kernel);
+    /// A request about a notification when nobody waits: what is wrong in itself goes before what is not there.
+    fn without_notification(what: &What) -> Seen {
         Ok(words::done(match what {
             What::Send { flags, val, error, .. } if *flags > 1 || (*flags == 1 && (*val, *error) != (0, 0)) => -22,
             _ => answer(Err(Errno::ENOENT)),
