@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use callproof_kernel_diff::Missing;
 use callproof_kernel_diff::scenario::{Played, Runner, Running, SHIPPED, Scenario, read};
 
 /// Children and signals belong to the whole process.
@@ -64,6 +65,39 @@ fn nobody_and_nothing_is_left_behind() {
         assert_eq!(children(&list()), Vec::<i32>::new());
         assert_eq!(rooms(), 0);
     }
+}
+
+#[test]
+fn what_would_be_inherited_is_named() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if running().is_none() {
+        return;
+    }
+    let missing = thread::spawn(|| {
+        // SAFETY: only this thread is changed.
+        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        Running::new().map(drop)
+    });
+    assert_eq!(missing.join().unwrap(), Err(Missing::Inherited("`no_new_privs`")));
+    let missing = thread::spawn(|| {
+        let mut insns = [libc::sock_filter {
+            code: 6,
+            jt: 0,
+            jf: 0,
+            k: 0x7fff_0000,
+        }];
+        let program = libc::sock_fprog {
+            len: 1,
+            filter: insns.as_mut_ptr(),
+        };
+        // SAFETY: the program is live, and only this thread lives under it.
+        unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+            libc::syscall(libc::SYS_seccomp, 1, 0, &raw const program);
+        }
+        Running::new().map(drop)
+    });
+    assert_eq!(missing.join().unwrap(), Err(Missing::Inherited("filters")));
 }
 
 #[test]

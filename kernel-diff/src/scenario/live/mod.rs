@@ -55,6 +55,7 @@ impl Running {
     pub fn new() -> Result<Self, Missing> {
         let gates = Gates::here().ok_or(Missing::Gate)?;
         crate::probe::filters()?;
+        inherits_nothing()?;
         let mut running = Self {
             gates,
             kernel: crate::probe::machine().kernel,
@@ -148,4 +149,16 @@ fn without_core(text: &str) -> &str {
 fn yama() -> u32 {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     scope.trim().parse().unwrap_or(0)
+}
+
+/// Whether children of this thread begin without filters and `no_new_privs`.
+fn inherits_nothing() -> Result<(), Missing> {
+    let is_set = |name| status_field("thread-self", name).is_some_and(|value| value != "0");
+    if is_set("Seccomp") {
+        Err(Missing::Inherited("filters"))
+    } else if is_set("NoNewPrivs") {
+        Err(Missing::Inherited("`no_new_privs`"))
+    } else {
+        Ok(())
+    }
 }
