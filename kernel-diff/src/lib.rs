@@ -10,6 +10,7 @@
 //! | which filters does a process have? | [`dump()`] | `CAP_SYS_ADMIN`, no seccomp of one's own |
 //! | which filters does a command install? | [`exec()`] | Linux 5.3 |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
+//! | what do threads, tracers and supervisors see? | [`scenario`] | x86_64, filters |
 //!
 //! Filters cannot be removed and may kill, so everything is tried in children that nobody misses. They set
 //! `no_new_privs`, so no privilege is needed; they dump no core, and end with their parent. Every wait has a deadline,
@@ -25,6 +26,7 @@ mod native;
 mod oracle;
 mod probe;
 mod room;
+pub mod scenario;
 mod socket;
 mod sys;
 

@@ -152,6 +152,9 @@ pub enum Missing {
     /// A filter around this process hides results
     #[error("a filter around this process hides results: {0}; run outside of the sandbox")]
     OuterFilter(Failure),
+    /// This process has filters or `no_new_privs` itself, which every child inherits
+    #[error("this process has {0} itself, and so would everybody in a scenario; run outside of the sandbox")]
+    Inherited(&'static str),
     /// Filters cannot be attached to sockets
     #[error("cannot attach filters to sockets: {}", error_name(*errno))]
     SocketFilters {

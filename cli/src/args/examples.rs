@@ -197,3 +197,14 @@ Examples:
 docs/TRACES.md describes traces.
 Exits with 0 when the filters permit every call, 1 when they deny one, 3 when that depends on what the trace does not
 tell.";
+
+/// `callproof kernel scenarios --help`
+pub(super) const SCENARIOS: &str = "\
+Examples:
+  callproof kernel scenarios
+  callproof kernel scenarios --filter tsync --list
+  callproof kernel scenarios my-scenarios.toml --format junit=scenarios.xml
+
+Every scenario is played on the task model and on the kernel, in child processes. Exits with 5 when the two show \
+different things, with 1 when both show the same and the scenario says something else, and with 4 when no scenario \
+could be played on the kernel. docs/SCENARIOS.md has the language.";

@@ -5,6 +5,7 @@ mod examples;
 mod lint;
 mod observed;
 mod policy;
+mod scenarios;
 mod values;
 mod verify;
 
@@ -18,6 +19,7 @@ pub(crate) use effort::Effort;
 pub(crate) use lint::{FailOn, Lint};
 pub(crate) use observed::{Replay, Why};
 pub(crate) use policy::PolicyArgs;
+pub(crate) use scenarios::Scenarios;
 pub(crate) use verify::{CheckProof, Decided, Explain, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
@@ -250,6 +252,8 @@ pub(crate) enum KernelCommand {
     Vectors(VectorsCommand),
     /// Random programs and calls through the emulator and the running kernel
     Diff(Diff),
+    /// What threads, tracers and supervisors see, on the task model and on the running kernel
+    Scenarios(Scenarios),
 }
 
 /// `kernel vectors`

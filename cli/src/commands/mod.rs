@@ -16,6 +16,7 @@ pub(crate) mod lint;
 pub(crate) mod live;
 pub(crate) mod observed;
 mod record;
+pub(crate) mod scenarios;
 pub(crate) mod vectors;
 pub(crate) mod verify;
 pub(crate) mod written;
@@ -42,6 +43,7 @@ pub(crate) enum Answer {
     Written(written::Written),
     Vectors(vectors::Vectors),
     Diff(diff::Diff),
+    Scenarios(scenarios::Scenarios),
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
     Tests(cases::Tests),
@@ -94,6 +96,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
             let progress = Mutex::new(Progress::new("programs", diff.total(), quiet));
             Answer::Diff(diff::run(&diff, settings, &progress)?)
         }
+        Command::Kernel(KernelCommand::Scenarios(scenarios)) => Answer::Scenarios(scenarios::run(&scenarios)?),
         Command::Completions { shell } => Answer::Written(generate::completions(shell)),
         Command::Man { out } => Answer::Written(generate::man(out)?),
     })
@@ -133,6 +136,7 @@ impl Answer {
             Self::Written(written) => written.command,
             Self::Vectors(_) => "kernel vectors check",
             Self::Diff(_) => "kernel diff",
+            Self::Scenarios(_) => "kernel scenarios",
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
             Self::Tests(_) => "test",
@@ -154,6 +158,7 @@ impl Answer {
             Self::Eval(eval) => eval.exit(),
             Self::Vectors(vectors) => vectors.exit(),
             Self::Diff(diff) => diff.exit(),
+            Self::Scenarios(scenarios) => scenarios.exit(),
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
             Self::Tests(tests) => tests.exit(),
@@ -175,6 +180,7 @@ impl Answer {
             Self::Eval(eval) => Some(eval.report()),
             Self::Vectors(vectors) => Some(vectors.report()),
             Self::Diff(diff) => Some(diff.report()),
+            Self::Scenarios(scenarios) => Some(scenarios.report()),
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
             Self::Tests(tests) => Some(tests.report()),

@@ -19,6 +19,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Disasm(inner) => document(answer, inner),
         Answer::Written(inner) => document(answer, inner),
         Answer::Vectors(inner) => document(answer, inner),
+        Answer::Scenarios(inner) => document(answer, inner),
         Answer::Diff(inner) => document(answer, inner),
         Answer::Demo(inner) => document(answer, inner),
         Answer::Claims(inner) => document(answer, inner),

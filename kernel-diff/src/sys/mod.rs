@@ -10,6 +10,6 @@ mod process;
 mod seccomp;
 
 pub(crate) use child::{Serve, Worker, fork_sentinel, kill};
-pub(crate) use memory::Plain;
+pub(crate) use memory::{Mapping, Plain};
 pub(crate) use process::{Death, Status, errno, error_name, status_field};
 pub(crate) use seccomp::{FLAG_NEW_LISTENER, install, sock_filter};

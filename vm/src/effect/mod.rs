@@ -226,7 +226,7 @@ pub fn record(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> O
 /// What a failure with this number does, given that a signal may arrive with it.
 ///
 /// 512, 513, 514 and 516 are the kernel's private restart codes. They reach the caller as they are unless a signal is
-/// being delivered. Observed on Linux 6.18 for signals with a handler; recalled for signals without.
+/// being delivered. Observed on Linux 6.18, for signals with and without a handler.
 #[must_use]
 pub fn fails(number: u16, situation: &Situation) -> Effect {
     use Interruption as I;

@@ -12,6 +12,7 @@ mod explain;
 mod lint;
 mod observed;
 mod rules;
+mod scenarios;
 mod table;
 mod vectors;
 mod written;
@@ -26,6 +27,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Disasm(disasm) => disasm::text(disasm),
         Answer::Written(written) => written::text(written),
         Answer::Vectors(vectors) => vectors::text(vectors),
+        Answer::Scenarios(found) => scenarios::text(found),
         Answer::Diff(diff) => diff::text(diff),
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
