@@ -20,3 +20,11 @@ fn the_command_prints_what_the_pages_say() {
         .case(root.join("docs/CASES.md"))
         .case(root.join("README.md"));
 }
+
+/// The readme shows the file that it runs.
+#[test]
+fn the_readme_shows_the_first_case_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    assert!(read("README.md").contains(&format!("```calls\n{}```", read("examples/first.calls"))));
+}
