@@ -1,0 +1,216 @@
+//! Everything that happens with a guest, in order.
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use callproof_vm::{Endian, Machine, ShiftByX};
+
+use super::boot::{Accelerator, Boot, Patience, accelerator};
+use super::catalog::Guest;
+use super::console::Console;
+use super::facts::{Engine, Facts};
+use super::jobs::decode;
+use super::judge::{Questions, Recorded, observes};
+use super::store::{Kernel, Store, write_initrd};
+use super::tool::{LabError, Result, is_here};
+use crate::campaign::{Disagreement, Mismatch, Model, Report, Source};
+
+/// How much a guest is asked.
+#[derive(Clone, Copy)]
+pub struct Effort<'s> {
+    /// Where programs and calls come from
+    pub source: &'s dyn Source,
+    /// How many programs
+    pub programs: u64,
+    /// How many calls for each
+    pub calls: usize,
+}
+
+impl core::fmt::Debug for Effort<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} programs, {} calls each", self.programs, self.calls)
+    }
+}
+
+/// What a guest found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The guest
+    pub guest: &'static Guest,
+    /// Its kernel's package
+    pub kernel: Kernel,
+    /// What the kernel says of itself
+    pub facts: Facts,
+    /// What ran it
+    pub accelerator: Accelerator,
+    /// One for each setting of the JIT
+    pub engines: Vec<EngineFound>,
+    /// How long it took, without fetching and building
+    pub elapsed: Duration,
+}
+
+/// What a guest found with one setting of the JIT.
+#[derive(Clone, Debug)]
+pub struct EngineFound {
+    /// The setting
+    pub engine: Engine,
+    /// How it was modelled
+    pub model: Machine,
+    /// The comparison
+    pub report: Report,
+    /// What the kernel answered, without what needed constants
+    pub recorded: Vec<Recorded>,
+}
+
+/// Programs that a guest is given in one boot.
+const PROGRAMS_PER_BOOT: u64 = 2000;
+
+/// A busy host makes a guest ten times slower.
+const PATIENCE: Patience = Patience {
+    whole: Duration::from_secs(45 * 60),
+    silence: Duration::from_secs(240),
+};
+
+/// Fails when this host lacks a program that a guest needs.
+///
+/// # Errors
+/// [`LabError::Missing`] names the programs and the command that installs them.
+pub fn check(guest: &Guest) -> Result<()> {
+    let general = ["apt-get", "apt-cache", "dpkg-deb", "tar"].map(|tool| (tool, &["apt", "dpkg", "tar"][..]));
+    let own = [
+        (guest.board.qemu, guest.board.packages),
+        (guest.compiler.command, guest.compiler.packages),
+    ];
+    let missing: Vec<_> = general
+        .into_iter()
+        .chain(own)
+        .filter(|(tool, _)| !is_here(tool))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|(_, packages)| packages.iter().copied())
+        .collect();
+    packages.dedup();
+    Err(LabError::Missing {
+        guest: guest.name,
+        tools: missing.iter().map(|(tool, _)| *tool).collect(),
+        install: format!("apt-get install --no-install-recommends {}", packages.join(" ")),
+    })
+}
+
+/// Boots a guest, lets it judge programs, and compares.
+///
+/// `progress` is told how many programs are done.
+///
+/// # Errors
+/// [`LabError`] when the guest cannot be had or does not answer.
+pub fn run(store: &Store, guest: &'static Guest, effort: Effort<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Found> {
+    check(guest)?;
+    let kernel = store.kernel(guest)?;
+    let agent = store.agent(guest)?;
+    let start = Instant::now();
+    let work = store.work()?;
+    let initrd = work.path().join("initrd");
+    write_initrd(&initrd, &agent, &[])?;
+    let mut boot = Boot {
+        guest,
+        accelerator: Accelerator::Tcg,
+        image: &kernel.image,
+        initrd: &initrd,
+        mode: "probe",
+        patience: PATIENCE,
+    };
+    // Whether KVM works here is a fact about the host.
+    static USABLE: OnceLock<Accelerator> = OnceLock::new();
+    if guest.board.kvm == std::env::consts::ARCH {
+        boot.accelerator = *USABLE.get_or_init(|| accelerator(boot));
+    }
+    let console = twice(|| boot.run())?;
+    let facts = Facts::read(&console.facts).map_err(|name| garbled(guest, format!("it told no `{name}`")))?;
+    boot.mode = "run";
+    let engines = engines(boot, (&agent, &initrd), &facts, effort, progress)?;
+    let (accelerator, elapsed) = (boot.accelerator, start.elapsed());
+    Ok(Found {
+        guest,
+        kernel,
+        facts,
+        accelerator,
+        engines,
+        elapsed,
+    })
+}
+
+fn engines(
+    boot: Boot<'_>,
+    (agent, initrd): (&[u8], &Path),
+    facts: &Facts,
+    effort: Effort<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<EngineFound>> {
+    let guest = boot.guest;
+    let seen = observes(facts, guest.arches, guest.withheld);
+    let interpreter = facts
+        .model(guest, Engine::Interpreter)
+        .ok_or_else(|| garbled(guest, format!("its release `{}` is none", facts.release)))?;
+    let mut engines: Vec<EngineFound> = Vec::new();
+    let mut first = 0_u64;
+    while first < effort.programs {
+        let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
+        first = numbers.end;
+        let questions = Questions::new(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
+        write_initrd(initrd, agent, &super::jobs::encode(&questions.jobs))?;
+        for (name, bytes) in twice(|| boot.run())?.frames {
+            let engine = Engine::named(&name).ok_or_else(|| garbled(guest, format!("it has an engine `{name}`")))?;
+            let answers = decode(&questions.jobs, &bytes).map_err(|bad| garbled(guest, bad.to_string()))?;
+            let model = facts.model(guest, engine).unwrap_or(interpreter);
+            let (report, recorded) = questions.compare(&answers, &model, &seen);
+            match engines.iter_mut().find(|found| found.engine == engine) {
+                Some(found) => {
+                    found.report.add(report);
+                    found.recorded.extend(recorded);
+                }
+                None => engines.push(EngineFound {
+                    engine,
+                    model,
+                    report,
+                    recorded,
+                }),
+            }
+        }
+        progress(first);
+    }
+    Ok(engines)
+}
+
+/// A busy host can garble a console or lose a guest once.
+fn twice(mut boot: impl FnMut() -> Result<Console>) -> Result<Console> {
+    boot().or_else(|_| boot())
+}
+
+fn garbled(guest: &Guest, what: String) -> LabError {
+    LabError::Guest {
+        guest: guest.name,
+        what,
+        said: String::new(),
+    }
+}
+
+/// Another machine whose rules would give what the kernel gave: the reason of a mismatch, if it is one that the emulator
+/// has a parameter for.
+#[must_use]
+pub fn explanation(mismatch: &Mismatch, model: Machine) -> Option<Machine> {
+    let Disagreement::Value { data, kernel, .. } = mismatch.kind else {
+        return None;
+    };
+    let shifts = ShiftByX::ALL.map(|shift| Machine { shift, ..model });
+    let endians = [Endian::Little, Endian::Big].map(|endian| Machine { endian, ..model });
+    let others = shifts.into_iter().chain(endians);
+    others
+        .into_iter()
+        .find(|other| Model::run(other, &mismatch.program, &[data]) == [kernel])
+}
