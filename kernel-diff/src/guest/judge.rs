@@ -3,7 +3,7 @@
 use core::ops::Range;
 use std::collections::BTreeMap;
 
-use callproof_vm::{Insn, Machine, SeccompData};
+use callproof_vm::{Endian, Insn, Machine, SeccompData, ShiftByX};
 
 use super::facts::Facts;
 use super::jobs::{Answer, Call, Job, MOST_CALLS, Outcome, Via};
@@ -45,6 +45,47 @@ struct Group {
     /// No constant took the place of a load
     genuine: bool,
     jobs: Option<Range<usize>>,
+}
+
+/// How many results hang on a rule that differs between machines: where they agree, the rule was put to the test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decisive {
+    /// By how a shift by X of 32 and more is made
+    pub shift: u64,
+    /// By where the halves of an argument lie
+    pub endian: u64,
+}
+
+impl Decisive {
+    fn count(&mut self, program: &[Insn], data: &[SeccompData], model: &Machine, expected: &[u32]) {
+        let differing = |others: &[Machine]| {
+            let runs: Vec<_> = others.iter().map(|other| Model::run(other, program, data)).collect();
+            let differs = |index: usize, value: &u32| runs.iter().any(|run| run.get(index) != Some(value));
+            let indices = expected
+                .iter()
+                .enumerate()
+                .filter(|(index, value)| differs(*index, value));
+            indices.count() as u64
+        };
+        let shifts = ShiftByX::ALL.map(|shift| Machine { shift, ..*model });
+        let endians = [Endian::Little, Endian::Big].map(|endian| Machine { endian, ..*model });
+        self.shift = self.shift.saturating_add(differing(&shifts));
+        self.endian = self.endian.saturating_add(differing(&endians));
+    }
+
+    /// Adds another count.
+    pub(super) const fn add(&mut self, other: Self) {
+        self.shift = self.shift.saturating_add(other.shift);
+        self.endian = self.endian.saturating_add(other.endian);
+    }
+}
+
+/// What a comparison found.
+#[derive(Debug)]
+pub(super) struct Compared {
+    pub(super) report: Report,
+    pub(super) decisive: Decisive,
+    pub(super) recorded: Vec<Recorded>,
 }
 
 /// What a guest answered about a program.
@@ -106,7 +147,8 @@ impl Questions {
         questions
     }
 
-    fn ask(&mut self, case: Case, facts: &Facts, observes: &Observes) {
+    /// Adds the jobs for a program and its calls.
+    pub(super) fn ask(&mut self, case: Case, facts: &Facts, observes: &Observes) {
         let admission = self.jobs.len();
         self.jobs.push(Job {
             programs: vec![case.program.clone()],
@@ -151,12 +193,12 @@ impl Questions {
     }
 
     /// Compares a guest's answers with the model, and keeps what was asked without constants.
-    pub(super) fn compare(&self, answers: &[Answer], model: &Machine, observes: &Observes) -> (Report, Vec<Recorded>) {
+    pub(super) fn compare(&self, answers: &[Answer], model: &Machine, observes: &Observes) -> Compared {
         let mut report = Report {
             oracle: "guest",
             ..Report::default()
         };
-        let mut recorded = Vec::new();
+        let (mut recorded, mut decisive) = (Vec::new(), Decisive::default());
         for asked in &self.asked {
             if !asked.agrees_on_admission(answers, model, &mut report) {
                 continue;
@@ -166,12 +208,17 @@ impl Questions {
                     report.programs = report.programs.saturating_add(u64::from(!values.is_empty()));
                     let expected = model.run(&asked.case.program, &asked.case.data);
                     report.compare(&asked.case, &values, &expected, observes);
+                    decisive.count(&asked.case.program, &asked.case.data, model, &expected);
                     recorded.extend(asked.recorded(&values));
                 }
                 Err(failure) => report.skip(failure),
             }
         }
-        (report, recorded)
+        Compared {
+            report,
+            decisive,
+            recorded,
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use callproof_vm::{Endian, Machine, ShiftByX};
 use super::boot::{Accelerator, Boot, Patience, accelerator};
 use super::catalog::Guest;
 use super::console::Console;
+use super::directed::directed;
 use super::facts::{Engine, Facts};
 use super::jobs::decode;
-use super::judge::{Questions, Recorded, observes};
+use super::judge::{Decisive, Questions, Recorded, observes};
+use super::scenarios::{Scenarios, Strange};
 use super::store::{Kernel, Store, write_initrd};
 use super::tool::{LabError, Result, is_here};
-use crate::campaign::{Disagreement, Mismatch, Model, Report, Source};
+use crate::campaign::{Case, Disagreement, Mismatch, Model, Report, Source};
 
 /// How much a guest is asked.
 #[derive(Clone, Copy)]
@@ -60,8 +62,14 @@ pub struct EngineFound {
     pub model: Machine,
     /// The comparison
     pub report: Report,
+    /// How many of the results hang on a rule that differs between machines
+    pub decisive: Decisive,
     /// What the kernel answered, without what needed constants
     pub recorded: Vec<Recorded>,
+    /// How many scenarios were played
+    pub scenarios: usize,
+    /// Those that went otherwise than modelled
+    pub strange: Vec<Strange>,
 }
 
 /// Programs that a guest is given in one boot.
@@ -158,33 +166,60 @@ fn engines(
         .model(guest, Engine::Interpreter)
         .ok_or_else(|| garbled(guest, format!("its release `{}` is none", facts.release)))?;
     let mut engines: Vec<EngineFound> = Vec::new();
+    let mut scenarios = Scenarios::new(facts);
     let mut first = 0_u64;
     while first < effort.programs {
         let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
         first = numbers.end;
-        let questions = Questions::new(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
-        write_initrd(initrd, agent, &super::jobs::encode(&questions.jobs))?;
-        for (name, bytes) in twice(|| boot.run())?.frames {
-            let engine = Engine::named(&name).ok_or_else(|| garbled(guest, format!("it has an engine `{name}`")))?;
-            let answers = decode(&questions.jobs, &bytes).map_err(|bad| garbled(guest, bad.to_string()))?;
-            let model = facts.model(guest, engine).unwrap_or(interpreter);
-            let (report, recorded) = questions.compare(&answers, &model, &seen);
-            match engines.iter_mut().find(|found| found.engine == engine) {
-                Some(found) => {
-                    found.report.add(report);
-                    found.recorded.extend(recorded);
-                }
-                None => engines.push(EngineFound {
-                    engine,
-                    model,
-                    report,
-                    recorded,
-                }),
+        let once = numbers.start == 0;
+        let mut questions = Questions::new(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
+        if once {
+            for (number, (program, data)) in (effort.programs..).zip(directed(facts)) {
+                let case = Case { number, program, data };
+                questions.ask(case, facts, &seen);
             }
         }
+        let jobs = [&questions.jobs[..], &scenarios.jobs].concat();
+        write_initrd(initrd, agent, &super::jobs::encode(&jobs))?;
+        let console = twice(|| boot.run())?;
+        if Facts::read(&console.facts).as_ref() != Ok(facts) {
+            return Err(garbled(guest, "it tells other facts than before".to_owned()));
+        }
+        for (name, bytes) in console.frames {
+            let engine = Engine::named(&name).ok_or_else(|| garbled(guest, format!("it has an engine `{name}`")))?;
+            let answers = decode(&jobs, &bytes).map_err(|bad| garbled(guest, bad.to_string()))?;
+            let (answers, played) = answers.split_at_checked(questions.jobs.len()).unwrap_or_default();
+            let model = facts.model(guest, engine).unwrap_or(interpreter);
+            let compared = questions.compare(answers, &model, &seen);
+            let found = EngineFound {
+                engine,
+                model,
+                report: compared.report,
+                decisive: compared.decisive,
+                recorded: compared.recorded,
+                scenarios: played.len(),
+                strange: scenarios.compare(played, model),
+            };
+            match engines.iter_mut().find(|earlier| earlier.engine == engine) {
+                Some(earlier) => earlier.add(found),
+                None => engines.push(found),
+            }
+        }
+        // They are played once.
+        scenarios = Scenarios::default();
         progress(first);
     }
     Ok(engines)
+}
+
+impl EngineFound {
+    fn add(&mut self, other: Self) {
+        self.report.add(other.report);
+        self.decisive.add(other.decisive);
+        self.recorded.extend(other.recorded);
+        self.scenarios = self.scenarios.saturating_add(other.scenarios);
+        self.strange.extend(other.strange);
+    }
 }
 
 /// A busy host can garble a console or lose a guest once.

@@ -8,17 +8,20 @@
 //! standard library of Rust for few of them.
 //!
 //! What is compared is what [`NativeOracle`](crate::NativeOracle) compares: whether a program is installed, and the whole
-//! 32-bit result of each call. Every return of a program under test is made an ERRNO, so no call is ever executed.
+//! 32-bit result of each call. Every return of a program under test is made an ERRNO, so no call is ever executed. Beside
+//! that, programs for what differs between machines are always asked about, and chains of simple filters judge one harmless call, and what the caller sees is compared with the model.
 
 mod apt;
 mod boot;
 mod catalog;
 mod console;
 mod cpio;
+mod directed;
 mod facts;
 mod jobs;
 mod judge;
 mod lab;
+mod scenarios;
 mod store;
 mod tell;
 mod tool;
@@ -26,7 +29,8 @@ mod tool;
 pub use boot::Accelerator;
 pub use catalog::{GUESTS, Guest, KernelPackage, guest};
 pub use facts::{Engine, Facts};
-pub use judge::Recorded;
+pub use judge::{Decisive, Recorded};
 pub use lab::{Effort, EngineFound, Found, check, explanation, run};
+pub use scenarios::Strange;
 pub use store::{Kernel, Store};
 pub use tool::LabError;
