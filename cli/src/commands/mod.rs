@@ -12,6 +12,7 @@ pub(crate) mod disasm;
 pub(crate) mod dump;
 pub(crate) mod eval;
 mod generate;
+pub(crate) mod guests;
 pub(crate) mod live;
 mod record;
 pub(crate) mod vectors;
@@ -40,6 +41,8 @@ pub(crate) enum Answer {
     Written(written::Written),
     Vectors(vectors::Vectors),
     Diff(diff::Diff),
+    GuestList(guests::list::GuestList),
+    Guests(guests::Guests),
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
     Tests(cases::Tests),
@@ -79,6 +82,10 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
             let mut progress = Progress::new("programs", Some(record.programs), quiet);
             Answer::Written(record::run(record, &mut progress)?)
         }
+        Command::Kernel(KernelCommand::Diff(diff)) if diff.vm.as_deref() == Some("list") => {
+            Answer::GuestList(guests::list::run(diff.cache.as_deref())?)
+        }
+        Command::Kernel(KernelCommand::Diff(diff)) if diff.vm.is_some() => Answer::Guests(guests::run(&diff, quiet)?),
         Command::Kernel(KernelCommand::Diff(diff)) => {
             let progress = Mutex::new(Progress::new("programs", diff.total(), quiet));
             Answer::Diff(diff::run(&diff, settings, &progress)?)
@@ -121,7 +128,7 @@ impl Answer {
             Self::Disasm(_) => "disasm",
             Self::Written(written) => written.command,
             Self::Vectors(_) => "kernel vectors check",
-            Self::Diff(_) => "kernel diff",
+            Self::Diff(_) | Self::GuestList(_) | Self::Guests(_) => "kernel diff",
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
             Self::Tests(_) => "test",
@@ -140,6 +147,7 @@ impl Answer {
             Self::Eval(eval) => eval.exit(),
             Self::Vectors(vectors) => vectors.exit(),
             Self::Diff(diff) => diff.exit(),
+            Self::Guests(guests) => guests.exit(),
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
             Self::Tests(tests) => tests.exit(),
@@ -147,7 +155,7 @@ impl Answer {
             Self::Explain(explain) => explain.exit(),
             Self::Cost(cost) => cost.exit(),
             Self::CheckProof(checked) => checked.exit(),
-            Self::Disasm(_) | Self::Written(_) | Self::Streamed => Exit::Success,
+            Self::Disasm(_) | Self::Written(_) | Self::GuestList(_) | Self::Streamed => Exit::Success,
         }
     }
 
@@ -158,12 +166,18 @@ impl Answer {
             Self::Eval(eval) => Some(eval.report()),
             Self::Vectors(vectors) => Some(vectors.report()),
             Self::Diff(diff) => Some(diff.report()),
+            Self::Guests(guests) => Some(guests.report()),
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
             Self::Tests(tests) => Some(tests.report()),
             Self::Differences(differences) => Some(differences.report()),
             Self::CheckProof(checked) => Some(checked.report()),
-            Self::Disasm(_) | Self::Written(_) | Self::Explain(_) | Self::Cost(_) | Self::Streamed => None,
+            Self::Disasm(_)
+            | Self::Written(_)
+            | Self::GuestList(_)
+            | Self::Explain(_)
+            | Self::Cost(_)
+            | Self::Streamed => None,
         }
     }
 }

@@ -61,7 +61,8 @@ impl Printer {
         self.refuse_unsuitable(answer)?;
         match answer {
             Answer::Written(made) => written::to_files(made)?,
-            Answer::Diff(diff) => written::mismatches(diff)?,
+            Answer::Diff(diff) => written::mismatches(&diff.mismatches)?,
+            Answer::Guests(guests) => written::guests(guests)?,
             _ => {}
         }
         for output in &self.outputs {
@@ -115,6 +116,9 @@ fn print_to_file(file: &Path, answer: &Answer, style: Style) -> Result<()> {
 
 fn text(answer: &Answer, style: Style) -> String {
     let report = || answer.report().unwrap_or_default();
+    if let (Answer::Guests(guests), Style::Markdown) = (answer, style) {
+        return markdown::guests(guests);
+    }
     match style {
         Style::Human => human::text(answer),
         Style::Json => json::text(answer),

@@ -113,18 +113,18 @@ pub(super) fn observes(facts: &Facts, arches: &'static [u32], withheld: &'static
 }
 
 impl Questions {
-    /// Makes the jobs for some programs of a source.
-    pub(super) fn new(
+    /// Adds the jobs for some programs of a source.
+    pub(super) fn generate(
+        &mut self,
         source: &dyn Source,
         numbers: Range<u64>,
         calls: usize,
         (facts, observes): (&Facts, &Observes),
         model: &Machine,
-    ) -> Self {
-        let mut questions = Self::default();
+    ) {
         for number in numbers {
             if let Some(program) = source.doubtful(number) {
-                questions.ask(
+                self.ask(
                     Case {
                         number,
                         program,
@@ -136,19 +136,17 @@ impl Questions {
             }
             let program = source.program(number);
             let data = if model.admits(&program) {
-                let mut data = source.data(number, &program, calls.min(MOST_CALLS), observes);
-                fit(&mut data, facts);
-                data
+                source.data(number, &program, calls.min(MOST_CALLS), observes)
             } else {
                 Vec::new()
             };
-            questions.ask(Case { number, program, data }, facts, observes);
+            self.ask(Case { number, program, data }, facts, observes);
         }
-        questions
     }
 
     /// Adds the jobs for a program and its calls.
-    pub(super) fn ask(&mut self, case: Case, facts: &Facts, observes: &Observes) {
+    pub(super) fn ask(&mut self, mut case: Case, facts: &Facts, observes: &Observes) {
+        fit(&mut case.data, facts);
         let admission = self.jobs.len();
         self.jobs.push(Job {
             programs: vec![case.program.clone()],

@@ -172,13 +172,14 @@ fn engines(
         let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
         first = numbers.end;
         let once = numbers.start == 0;
-        let mut questions = Questions::new(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
+        let mut questions = Questions::default();
         if once {
             for (number, (program, data)) in (effort.programs..).zip(directed(facts)) {
                 let case = Case { number, program, data };
                 questions.ask(case, facts, &seen);
             }
         }
+        questions.generate(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
         let jobs = [&questions.jobs[..], &scenarios.jobs].concat();
         write_initrd(initrd, agent, &super::jobs::encode(&jobs))?;
         let console = twice(|| boot.run())?;

@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod disasm;
 mod eval;
+pub(super) mod guests;
 mod rules;
 mod table;
 mod vectors;
@@ -24,6 +25,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Written(written) => written::text(written),
         Answer::Vectors(vectors) => vectors::text(vectors),
         Answer::Diff(diff) => diff::text(diff),
+        Answer::GuestList(list) => guests::list(list),
+        Answer::Guests(guests) => guests::text(guests),
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
         Answer::Tests(tests) => cases::text(tests),
