@@ -181,3 +181,70 @@ pub(super) fn accelerator(boot: Boot<'_>) -> Accelerator {
         Accelerator::Tcg
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::{GUESTS, Guest};
+    use super::*;
+
+    /// Boots with a script in the place of qemu.
+    fn booted(script: &'static str, patience: Patience) -> Result<Console> {
+        let board = Box::leak(Box::new(super::super::catalog::Board {
+            qemu: "sh",
+            options: Box::leak(Box::new(["-c", script])),
+            ..*GUESTS[0].board
+        }));
+        let guest = Box::leak(Box::new(Guest { board, ..GUESTS[0] }));
+        let nothing = Path::new("/dev/null");
+        Boot {
+            guest,
+            accelerator: Accelerator::Tcg,
+            image: nothing,
+            initrd: nothing,
+            mode: "probe",
+            patience,
+        }
+        .run()
+    }
+
+    const LONG: Patience = Patience {
+        whole: Duration::from_secs(30),
+        silence: Duration::from_secs(30),
+    };
+
+    #[test]
+    fn a_guest_that_is_done_is_not_waited_for() {
+        let start = Instant::now();
+        let console = booted(
+            "echo noise; echo CALLPROOF FACT a b; echo CALLPROOF DONE; sleep 29",
+            LONG,
+        )
+        .unwrap();
+        assert_eq!(console.facts["a"], "b");
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_guest_that_ends_early_is_told_with_its_last_words() {
+        let error = booted("echo Kernel panic; exit 1", LONG).unwrap_err().to_string();
+        assert!(
+            error.contains("qemu ended") && error.contains("Kernel panic"),
+            "{error}"
+        );
+        let error = booted("echo no such machine >&2; exit 1", LONG)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("no such machine"), "{error}");
+    }
+
+    #[test]
+    fn a_guest_that_hangs_or_babbles_is_ended() {
+        let short = Duration::from_millis(300);
+        let silence = Patience { silence: short, ..LONG };
+        let whole = Patience { whole: short, ..LONG };
+        let error = booted("echo start; sleep 29", silence).unwrap_err().to_string();
+        assert!(error.contains("too long") && error.contains("start"), "{error}");
+        assert!(booted("while :; do echo noise; done", whole).is_err());
+        assert!(booted("head -c 100000000 /dev/zero; sleep 29", whole).is_err());
+    }
+}

@@ -78,8 +78,11 @@ impl Archive {
 mod tests {
     use super::*;
 
-    /// Reads an archive as the kernel does: names, modes, devices and contents.
-    fn read(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    /// Name, mode, device and contents.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
+    /// Reads an archive as the kernel does.
+    fn read(mut bytes: &[u8]) -> Vec<Entry> {
         let mut entries = vec![];
         let mut at = 0;
         loop {

@@ -37,8 +37,8 @@ const COUNTS: [u32; 24] = [
 /// What is shifted and divided.
 const OPERANDS: [u32; 3] = [7, 0x8000_0001, u32::MAX];
 
-/// Operations of A with X: add, sub, mul, div, or, and, lsh, rsh, mod, xor.
-const OPERATIONS: [u16; 10] = [0x0c, 0x1c, 0x2c, 0x3c, 0x4c, 0x5c, 0x6c, 0x7c, 0x9c, 0xac];
+/// Operations of A with X: add, sub, mul, div, or, and, lsh, rsh, xor.
+const OPERATIONS: [u16; 9] = [0x0c, 0x1c, 0x2c, 0x3c, 0x4c, 0x5c, 0x6c, 0x7c, 0xac];
 
 /// Programs and the calls that they judge.
 pub(super) fn directed(facts: &Facts) -> Vec<(Vec<Insn>, Vec<SeccompData>)> {
@@ -112,17 +112,25 @@ mod tests {
                 };
                 directed(&facts).into_iter().flat_map(run).collect()
             };
-            let machines = [Endian::Little, Endian::Big].into_iter().flat_map(|endian| {
-                ShiftByX::ALL.map(|shift| Machine {
-                    endian,
-                    shift,
-                    ..Machine::default()
-                })
+            let here = ShiftByX::ALL.map(|shift| Machine {
+                endian,
+                shift,
+                ..Machine::default()
             });
+            // With the other byte order every count is 0, whatever the rule for shifts.
+            let other = match endian {
+                Endian::Little => Endian::Big,
+                Endian::Big => Endian::Little,
+            };
+            let there = Machine {
+                endian: other,
+                ..Machine::default()
+            };
+            let machines = here.into_iter().chain([there]);
             let mut all: Vec<_> = machines.map(results).collect();
             all.sort();
             all.dedup();
-            assert_eq!(all.len(), 6);
+            assert_eq!(all.len(), 4);
         }
     }
 }

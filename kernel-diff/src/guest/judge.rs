@@ -36,14 +36,14 @@ struct Asked {
     /// The job that installs it
     admission: usize,
     groups: Vec<Group>,
+    /// Calls that are made just so, nothing being replaced
+    real: Vec<usize>,
 }
 
 /// Calls that the same three filters judge.
 #[derive(Debug)]
 struct Group {
     members: Vec<usize>,
-    /// No constant took the place of a load
-    genuine: bool,
     jobs: Option<Range<usize>>,
 }
 
@@ -153,20 +153,23 @@ impl Questions {
             calls: Vec::new(),
         });
         let groups = self.groups(&case, facts, observes);
+        let real = case.data.iter().enumerate();
+        let real = real.filter(|(_, data)| is_real(data, facts, observes));
+        let real = real.map(|(index, _)| index).collect();
         self.asked.push(Asked {
             case,
             admission,
             groups,
+            real,
         });
     }
 
     fn groups(&mut self, case: &Case, facts: &Facts, observes: &Observes) -> Vec<Group> {
-        let mut groups: BTreeMap<(Option<u32>, Option<u32>, Option<u64>), (Pins, Vec<usize>)> = BTreeMap::new();
+        let mut groups: BTreeMap<Pins, Vec<usize>> = BTreeMap::new();
         for (index, data) in case.data.iter().enumerate() {
             let (via, gate) = facts.gate(data.arch);
             let pins = pins(&case.program, data, gate, !withheld(data.nr, via, observes));
-            let group = groups.entry((pins.nr, pins.arch, pins.ip));
-            group.or_insert((pins, Vec::new())).1.push(index);
+            groups.entry(pins).or_default().push(index);
         }
         let mut group = |(pins, members): (Pins, Vec<usize>)| {
             let calls = members.iter().filter_map(|index| case.data.get(*index));
@@ -181,13 +184,9 @@ impl Questions {
                 self.jobs.extend(parts.into_iter().map(job));
                 first..self.jobs.len()
             });
-            Group {
-                members,
-                genuine: pins == Pins::default(),
-                jobs,
-            }
+            Group { members, jobs }
         };
-        groups.into_values().map(&mut group).collect()
+        groups.into_iter().map(&mut group).collect()
     }
 
     /// Compares a guest's answers with the model, and keeps what was asked without constants.
@@ -263,9 +262,8 @@ impl Asked {
     }
 
     fn recorded(&self, values: &[u32]) -> Option<Recorded> {
-        let genuine = self.groups.iter().filter(|group| group.genuine);
-        let members = genuine.flat_map(|group| &group.members);
-        let cases: Vec<_> = members
+        let real = self.real.iter();
+        let cases: Vec<_> = real
             .filter_map(|index| Some((*self.case.data.get(*index)?, *values.get(*index)?)))
             .collect();
         (!cases.is_empty()).then(|| Recorded {
@@ -325,6 +323,12 @@ fn fit(data: &mut [SeccompData], facts: &Facts) {
     }
 }
 
+/// Whether the kernel sees this call as it is.
+fn is_real(data: &SeccompData, facts: &Facts, observes: &Observes) -> bool {
+    let (via, gate) = facts.gate(data.arch);
+    (data.arch, data.instruction_pointer) == (gate.arch, gate.ip) && !withheld(data.nr, via, observes)
+}
+
 fn withheld(nr: i32, via: Via, observes: &Observes) -> bool {
     via == Via::Native && observes.replaced_numbers.contains(&nr)
 }
@@ -342,3 +346,6 @@ fn call(data: &SeccompData, facts: &Facts, observes: &Observes) -> Call {
         args: data.args,
     }
 }
+
+#[cfg(test)]
+mod tests;

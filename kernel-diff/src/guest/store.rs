@@ -1,6 +1,6 @@
 //! Kernels that were fetched and agents that were built: the cache.
 
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -35,10 +35,10 @@ pub(super) fn telling(program: &[Insn], pins: Pins, endian: Endian, chunk: u32) 
 
 /// Puts a constant in the place of a load.
 fn pinned(insn: Insn, pins: Pins, endian: Endian) -> Insn {
-    let low_high = |ip: u64| [ip & 0xffff_ffff, ip >> 32].map(|half| u32::try_from(half).unwrap_or(0));
     let half = |first: bool| {
-        pins.ip
-            .map(|ip| low_high(ip)[usize::from(first == (endian == Endian::Big))])
+        let ip = pins.ip?;
+        let high = first == (endian == Endian::Big);
+        u32::try_from(if high { ip >> 32 } else { ip & 0xffff_ffff }).ok()
     };
     let constant = match (insn.code, insn.k) {
         (0x20, 0) => pins.nr,

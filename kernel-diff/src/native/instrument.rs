@@ -26,7 +26,7 @@ const ANSWER: u32 = 0x0005_0000 | 1 << CHUNK_BITS;
 const ALLOW: u32 = 0x7fff_0000;
 
 /// Words of `seccomp_data` that are given as constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Pins {
     pub(crate) nr: Option<u32>,
     pub(crate) arch: Option<u32>,
