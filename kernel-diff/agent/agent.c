@@ -42,6 +42,7 @@
 #else
 #define ONLY_GATE 0
 #endif
+#define WIDE 0x5a5a0000u
 #define JIT "/proc/sys/net/core/bpf_jit_enable"
 
 /* The top byte of an outcome. */
@@ -447,6 +448,8 @@ static void probe(void)
 	printf("CALLPROOF FACT interpreter %s\n", set_jit('0') || access(JIT, F_OK) ? "yes" : "no");
 	printf("CALLPROOF FACT jit %s\n", set_jit('1') ? "yes" : "no");
 	print_gate("native", 0, __NR_getppid);
+	/* The filter sees a number that fits its register, whether or not the kernel keeps all of it. */
+	printf("CALLPROOF FACT native.wide %08x\n", word_of(&(struct call){ .nr = WIDE | __NR_getppid }, 0));
 	print_foreign();
 	printf("CALLPROOF FACT end yes\n");
 	fflush(stdout);

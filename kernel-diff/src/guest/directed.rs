@@ -102,6 +102,7 @@ mod tests {
                 bits: 64,
                 x32: false,
                 getppid: 64,
+                number_mask: u32::MAX,
                 native: Gate { arch: 1, ip: 2 },
                 i386: None,
             };

@@ -50,9 +50,14 @@ pub struct Facts {
     pub x32: bool,
     /// The number of getppid, which every kernel has
     pub getppid: i32,
+    /// The bits of a call's number that the kernel keeps: s390x has 16
+    pub number_mask: u32,
     pub(super) native: Gate,
     pub(super) i386: Option<Gate>,
 }
+
+/// What the agent adds to a number to see which of its bits are kept.
+const WIDE: u32 = 0x5a5a_0000;
 
 impl Facts {
     /// Reads the agent's facts, or gives the name of one that is missing or makes no sense.
@@ -66,6 +71,12 @@ impl Facts {
                 ip: wide(ip)?,
             })
         };
+        let getppid: i32 = text("getppid")?.parse().map_err(|_| "getppid")?;
+        let number_mask = match word("native.wide")? {
+            seen if seen == WIDE | getppid.cast_unsigned() => u32::MAX,
+            seen if seen == getppid.cast_unsigned() => 0xffff,
+            _ => return Err("native.wide"),
+        };
         let i386 = facts.contains_key("i386.arch").then(|| gate("i386.arch", "i386.ip"));
         Ok(Self {
             release: text("release")?.to_owned(),
@@ -77,7 +88,8 @@ impl Facts {
             },
             bits: text("bits")?.parse().map_err(|_| "bits")?,
             x32: facts.get("x32").is_some_and(|said| said == "yes"),
-            getppid: text("getppid")?.parse().map_err(|_| "getppid")?,
+            getppid,
+            number_mask,
             native: gate("native.arch", "native.ip")?,
             i386: i386.transpose()?,
         })
@@ -122,6 +134,7 @@ mod tests {
             ("getppid", "64"),
             ("native.arch", "80000016"),
             ("native.ip", "0000000001004e60"),
+            ("native.wide", "00000040"),
         ];
         facts.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
@@ -138,6 +151,10 @@ mod tests {
             }
         );
         assert_eq!(read.gate(0x4000_0003), (Via::Native, read.native));
+        assert_eq!(read.number_mask, 0xffff);
+        let mut wide = facts();
+        wide.insert("native.wide".to_owned(), "5a5a0040".to_owned());
+        assert_eq!(Facts::read(&wide).unwrap().number_mask, u32::MAX);
         let guest = super::super::catalog::guest("debian-ppc64el").unwrap();
         let shift = |engine| read.model(guest, engine).unwrap().shift;
         assert_eq!(shift(Engine::Interpreter), ShiftByX::Masked);
@@ -146,7 +163,15 @@ mod tests {
 
     #[test]
     fn facts_that_are_missing_or_nonsense_are_named() {
-        for name in ["release", "endian", "bits", "native.arch", "native.ip", "getppid"] {
+        for name in [
+            "release",
+            "endian",
+            "bits",
+            "native.arch",
+            "native.ip",
+            "native.wide",
+            "getppid",
+        ] {
             let mut facts = facts();
             facts.remove(name);
             assert_eq!(Facts::read(&facts), Err(name));

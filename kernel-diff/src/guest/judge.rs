@@ -168,7 +168,7 @@ impl Questions {
         let mut groups: BTreeMap<Pins, Vec<usize>> = BTreeMap::new();
         for (index, data) in case.data.iter().enumerate() {
             let (via, gate) = facts.gate(data.arch);
-            let pins = pins(&case.program, data, gate, !withheld(data.nr, via, observes));
+            let pins = pins(&case.program, data, gate, !withheld(data.nr, via, facts, observes));
             groups.entry(pins).or_default().push(index);
         }
         let mut group = |(pins, members): (Pins, Vec<usize>)| {
@@ -326,16 +326,18 @@ fn fit(data: &mut [SeccompData], facts: &Facts) {
 /// Whether the kernel sees this call as it is.
 fn is_real(data: &SeccompData, facts: &Facts, observes: &Observes) -> bool {
     let (via, gate) = facts.gate(data.arch);
-    (data.arch, data.instruction_pointer) == (gate.arch, gate.ip) && !withheld(data.nr, via, observes)
+    (data.arch, data.instruction_pointer) == (gate.arch, gate.ip) && !withheld(data.nr, via, facts, observes)
 }
 
-fn withheld(nr: i32, via: Via, observes: &Observes) -> bool {
-    via == Via::Native && observes.replaced_numbers.contains(&nr)
+/// Whether no call can be made with this number: the kernel would not show it to the filter.
+fn withheld(nr: i32, via: Via, facts: &Facts, observes: &Observes) -> bool {
+    let kept = nr.cast_unsigned() & facts.number_mask == nr.cast_unsigned();
+    via == Via::Native && (!kept || observes.replaced_numbers.contains(&nr))
 }
 
 fn call(data: &SeccompData, facts: &Facts, observes: &Observes) -> Call {
     let (via, _) = facts.gate(data.arch);
-    let nr = if withheld(data.nr, via, observes) {
+    let nr = if withheld(data.nr, via, facts, observes) {
         HARMLESS
     } else {
         data.nr.cast_unsigned()

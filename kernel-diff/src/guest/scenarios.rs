@@ -224,6 +224,7 @@ mod tests {
             bits: 64,
             x32: true,
             getppid: 110,
+            number_mask: u32::MAX,
             native: Gate {
                 arch: 0xc000_003e,
                 ip: 1,

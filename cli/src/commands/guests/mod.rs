@@ -63,6 +63,8 @@ pub(crate) struct Row {
     pub(crate) shift: &'static str,
     /// Whether x32 calls were made
     pub(crate) x32: bool,
+    /// The bits of a call's number that the kernel keeps
+    pub(crate) number_mask: u32,
     /// Programs whose results were compared
     pub(crate) programs: u64,
     pub(crate) admitted: u64,
@@ -219,6 +221,7 @@ impl Row {
             endian: endian_name(engine.model.endian),
             shift: shift_name(engine.model.shift),
             x32: facts.x32,
+            number_mask: facts.number_mask,
             programs: report.programs,
             admitted: report.admitted,
             refused: report.refused,

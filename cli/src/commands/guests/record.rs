@@ -9,7 +9,7 @@ use callproof_kernel_diff::guest::{EngineFound, Found, Recorded};
 use callproof_vm::{Endian, Filter, Machine, SeccompData, ShiftByX};
 
 /// Most bytes of a file.
-const MOST_BYTES: usize = 90_000;
+const MOST_BYTES: usize = 60_000;
 
 /// Most calls of a program, where they do not tell one machine from another.
 const MOST_CASES: usize = 3;

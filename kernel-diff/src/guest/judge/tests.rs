@@ -42,6 +42,7 @@ fn facts(endian: Endian) -> Facts {
         bits: 64,
         x32: true,
         getppid: 110,
+        number_mask: u32::MAX,
         native: Gate {
             arch: ARCHES[0],
             ip: 0x40_1234,
@@ -157,6 +158,39 @@ fn a_guest_with_another_rule_is_found_out_and_explained() {
     questions.generate(&Generated, 0..50, 8, (&facts, &seen), &model);
     let answers = played(&questions.jobs, &facts, model);
     assert!(!questions.compare(&answers, &big, &seen).report.mismatches.is_empty());
+}
+
+/// s390x: the filter sees the lowest 16 bits of a number.
+#[test]
+fn numbers_that_a_kernel_cuts_are_put_into_the_program() {
+    let model = Machine {
+        endian: Endian::Big,
+        ..Machine::default()
+    };
+    let whole = facts(Endian::Big);
+    let cut = Facts {
+        number_mask: 0xffff,
+        x32: false,
+        ..whole.clone()
+    };
+    for (facts, agrees) in [(cut, true), (whole, false)] {
+        let seen = observes(&facts, ARCHES, WITHHELD);
+        let mut questions = Questions::default();
+        questions.generate(&Generated, 0..200, 8, (&facts, &seen), &model);
+        let mut jobs = questions.jobs.clone();
+        for call in jobs
+            .iter_mut()
+            .flat_map(|job| &mut job.calls)
+            .filter(|call| call.via == Via::Native)
+        {
+            call.nr &= 0xffff;
+            if WITHHELD.contains(&call.nr.cast_signed()) {
+                call.nr = 0;
+            }
+        }
+        let report = questions.compare(&played(&jobs, &facts, model), &model, &seen).report;
+        assert_eq!(report.mismatches.is_empty(), agrees);
+    }
 }
 
 #[test]
