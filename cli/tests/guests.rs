@@ -65,3 +65,26 @@ fn a_guest_that_there_is_not_is_a_usage_error() {
     assert_eq!(run(&["kernel", "diff", "--vm=all", "--time=5"]).code, 2);
     assert_eq!(run(&["kernel", "diff", "--record=x"]).code, 2);
 }
+
+#[test]
+fn recorded_answers_are_replayed_on_the_machine_that_they_name() {
+    let file = "vectors/vm/debian-armhf-jit.jsonl";
+    let ran = run(&["kernel", "vectors", "check", file, "--format=json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(document["answer"]["files"][0]["evaluations"].as_u64().unwrap() > 100);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(file)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to, code) in [
+        ("\"shift\":\"arm8\"", "\"shift\":\"masked\"", 5),
+        ("\"endian\":\"little\"", "\"endian\":\"big\"", 5),
+        ("\"shift\":\"arm8\"", "\"shift\":\"arm9\"", 2),
+        ("\"release\"", "\"relief\"", 2),
+    ] {
+        let other = folder.path().join("other.jsonl");
+        std::fs::write(&other, text.replacen(from, to, 1)).unwrap();
+        let ran = run(&["kernel", "vectors", "check", other.to_str().unwrap()]);
+        assert_eq!(ran.code, code, "{to}: {ran:?}");
+    }
+}

@@ -270,7 +270,7 @@ pub(crate) struct Record {
 #[derive(Args, Debug)]
 #[command(after_help = examples::DIFF)]
 pub(crate) struct Diff {
-    /// How many programs [default: 10000, or no limit with --time]
+    /// How many programs [default: 10000, no limit with --time, 300 with --vm]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) programs: Option<u64>,
     /// Where the stream of programs starts; equal seeds give equal programs [default: from the clock]
@@ -279,7 +279,7 @@ pub(crate) struct Diff {
     /// Calls for each program
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) evals: u32,
-    /// Worker processes [default: one for each core]
+    /// Worker processes [default: one for each core]; with --vm, guests at a time [default: 2]
     #[arg(long, value_name = "N", value_parser = values::jobs())]
     pub(crate) jobs: Option<u16>,
     /// Stop after this many seconds

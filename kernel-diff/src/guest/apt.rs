@@ -52,10 +52,12 @@ impl Apt {
         let apt = Self {
             folder: folder.to_owned(),
         };
-        output(
-            apt.command("apt-get")
-                .args(["-qq", "-o", "APT::Update::Error-Mode=any", "update"]),
-        )?;
+        let update = || {
+            let mut command = apt.command("apt-get");
+            output(command.args(["-qq", "-o", "APT::Update::Error-Mode=any", "update"]))
+        };
+        // A mirror that is being synchronised has indexes that do not fit for a moment.
+        update().or_else(|_| update())?;
         Ok(apt)
     }
 

@@ -86,10 +86,16 @@ const PATIENCE: Patience = Patience {
 /// # Errors
 /// [`LabError::Missing`] names the programs and the command that installs them.
 pub fn check(guest: &Guest) -> Result<()> {
-    let general = ["apt-get", "apt-cache", "dpkg-deb", "tar"].map(|tool| (tool, &["apt", "dpkg", "tar"][..]));
+    let general = [
+        ("apt-get", "apt"),
+        ("apt-cache", "apt"),
+        ("dpkg-deb", "dpkg"),
+        ("tar", "tar"),
+    ];
+    let general = general.map(|(tool, package)| (tool, vec![package]));
     let own = [
-        (guest.board.qemu, guest.board.packages),
-        (guest.compiler.command, guest.compiler.packages),
+        (guest.board.qemu, guest.board.packages.to_vec()),
+        (guest.compiler.command, guest.compiler.packages.to_vec()),
     ];
     let missing: Vec<_> = general
         .into_iter()
@@ -99,14 +105,13 @@ pub fn check(guest: &Guest) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let mut packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|(_, packages)| packages.iter().copied())
-        .collect();
+    let tools = missing.iter().map(|(tool, _)| *tool).collect();
+    let mut packages: Vec<&str> = missing.into_iter().flat_map(|(_, packages)| packages).collect();
+    packages.sort_unstable();
     packages.dedup();
     Err(LabError::Missing {
         guest: guest.name,
-        tools: missing.iter().map(|(tool, _)| *tool).collect(),
+        tools,
         install: format!("apt-get install --no-install-recommends {}", packages.join(" ")),
     })
 }
