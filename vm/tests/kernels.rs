@@ -15,13 +15,16 @@ use std::path::PathBuf;
 use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData, ShiftByX};
 use serde_json::Value;
 
+/// A call, and what the filter returned.
+type Case = (SeccompData, u32);
+
 /// A file: the machine that its first line names, and programs with calls and results.
 struct Recorded {
     name: String,
     machine: Machine,
     /// `uname -m` and what executed the filters
     who: (String, String),
-    programs: Vec<(Vec<Insn>, Vec<(SeccompData, u32)>)>,
+    programs: Vec<(Vec<Insn>, Vec<Case>)>,
 }
 
 fn files() -> Vec<Recorded> {
@@ -62,7 +65,7 @@ fn read(path: &std::path::Path) -> Recorded {
     }
 }
 
-fn program(line: &Value) -> (Vec<Insn>, Vec<(SeccompData, u32)>) {
+fn program(line: &Value) -> (Vec<Insn>, Vec<Case>) {
     let bytes = unhex(line["prog"].as_str().unwrap());
     let (insns, rest) = bytes.as_chunks::<8>();
     assert!(rest.is_empty());

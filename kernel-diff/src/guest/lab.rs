@@ -241,17 +241,17 @@ fn garbled(guest: &Guest, what: String) -> LabError {
     }
 }
 
-/// Another machine whose rules would give what the kernel gave: the reason of a mismatch, if it is one that the emulator
-/// has a parameter for.
+/// Other machines that differ from the model in one rule and would give what the kernel gave: the possible reasons of a
+/// mismatch, so far as the emulator has a parameter for them.
 #[must_use]
-pub fn explanation(mismatch: &Mismatch, model: Machine) -> Option<Machine> {
+pub fn explanations(mismatch: &Mismatch, model: Machine) -> Vec<Machine> {
     let Disagreement::Value { data, kernel, .. } = mismatch.kind else {
-        return None;
+        return Vec::new();
     };
     let shifts = ShiftByX::ALL.map(|shift| Machine { shift, ..model });
     let endians = [Endian::Little, Endian::Big].map(|endian| Machine { endian, ..model });
     let others = shifts.into_iter().chain(endians);
     others
-        .into_iter()
-        .find(|other| Model::run(other, &mismatch.program, &[data]) == [kernel])
+        .filter(|other| Model::run(other, &mismatch.program, &[data]) == [kernel])
+        .collect()
 }

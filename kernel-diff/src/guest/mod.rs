@@ -31,7 +31,7 @@ pub use boot::Accelerator;
 pub use catalog::{GUESTS, Guest, KernelPackage, guest};
 pub use facts::{Engine, Facts};
 pub use judge::{Decisive, Recorded};
-pub use lab::{Effort, EngineFound, Found, check, explanation, run};
+pub use lab::{Effort, EngineFound, Found, check, explanations, run};
 pub use scenarios::Strange;
 pub use store::{Kernel, Store};
 pub use tool::LabError;

@@ -2,19 +2,20 @@
 
 pub(crate) mod list;
 mod record;
+mod row;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use callproof_formats::recording::{endian_name, shift_name};
-use callproof_kernel_diff::guest::{self, EngineFound, Found, GUESTS, Guest, LabError, Store, explanation};
+pub(crate) use row::Row;
+
+use callproof_kernel_diff::guest::{self, Found, GUESTS, Guest, LabError, Store};
 use serde::Serialize;
 
 use super::campaign::Generated;
-use super::diff::{self, clock};
+use super::diff::clock;
 use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -27,9 +28,6 @@ const PROGRAMS: u64 = 300;
 /// Guests at a time, unless told otherwise.
 const JOBS: u16 = 2;
 
-/// So many mismatches of each row are shown and written: they have one cause, or few.
-const SHOWN: usize = 3;
-
 /// What the guests found.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Guests {
@@ -40,54 +38,6 @@ pub(crate) struct Guests {
     pub(crate) missing: Vec<Missing>,
     /// The seconds it took
     pub(crate) seconds: f64,
-}
-
-/// A kernel with one setting of its JIT.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
-    pub(crate) guest: &'static str,
-    /// What `uname -r` says
-    pub(crate) kernel: String,
-    pub(crate) package: String,
-    pub(crate) version: String,
-    /// SHA-256 of the package
-    pub(crate) sha256: String,
-    /// What `uname -m` says
-    pub(crate) machine: String,
-    /// `jit` or `interpreter`
-    pub(crate) engine: &'static str,
-    /// `KVM` or `TCG`
-    pub(crate) accelerator: &'static str,
-    /// How it was modelled
-    pub(crate) endian: &'static str,
-    pub(crate) shift: &'static str,
-    /// Whether x32 calls were made
-    pub(crate) x32: bool,
-    /// The bits of a call's number that the kernel keeps
-    pub(crate) number_mask: u32,
-    /// Programs whose results were compared
-    pub(crate) programs: u64,
-    pub(crate) admitted: u64,
-    pub(crate) refused: u64,
-    pub(crate) evaluations: u64,
-    /// Results that hang on the rule for shifts, and on the byte order
-    pub(crate) decided_by_shift: u64,
-    pub(crate) decided_by_endian: u64,
-    pub(crate) scenarios: usize,
-    /// Programs that could not be compared, by reason
-    pub(crate) skipped: BTreeMap<&'static str, u64>,
-    /// What went wrong with programs that should have been compared
-    pub(crate) failures: Vec<String>,
-    /// How many programs have a mismatch; the first are in `mismatches`
-    pub(crate) disagreeing: usize,
-    pub(crate) mismatches: Vec<diff::Found>,
-    /// Scenarios that went otherwise
-    pub(crate) strange: Vec<String>,
-    /// The seconds that the guest took, with both settings
-    pub(crate) seconds: f64,
-    /// File of vectors to write
-    #[serde(skip)]
-    pub(crate) recorded: Option<(PathBuf, String)>,
 }
 
 /// A guest that could not be asked.
@@ -192,72 +142,6 @@ fn run_all(
     });
     ran.sort_by_key(|(index, _)| *index);
     ran.into_iter().map(|(_, ran)| ran).collect()
-}
-
-impl Row {
-    fn new(found: &Found, engine: &EngineFound, args: &args::Diff, seed: u64) -> Self {
-        let (guest, report, facts) = (found.guest.name, &engine.report, &found.facts);
-        let label = format!("{guest}-{}", engine.engine.name());
-        let mismatches = report.mismatches.iter().take(SHOWN).map(|mismatch| {
-            let mut shown = diff::Found::new(mismatch, format_args!("{label}-{seed}"), &args.out);
-            if let Some(other) = explanation(mismatch, engine.model) {
-                let (endian, shift) = (endian_name(other.endian), shift_name(other.shift));
-                shown.message = format!(
-                    "{} (a {endian}-endian machine with the shift rule `{shift}` would)",
-                    shown.message
-                );
-            }
-            shown
-        });
-        Self {
-            guest,
-            kernel: facts.release.clone(),
-            package: found.kernel.package.clone(),
-            version: found.kernel.version.clone(),
-            sha256: found.kernel.sha256.clone(),
-            machine: facts.machine.clone(),
-            engine: engine.engine.name(),
-            accelerator: found.accelerator.name(),
-            endian: endian_name(engine.model.endian),
-            shift: shift_name(engine.model.shift),
-            x32: facts.x32,
-            number_mask: facts.number_mask,
-            programs: report.programs,
-            admitted: report.admitted,
-            refused: report.refused,
-            evaluations: report.evaluations,
-            decided_by_shift: engine.decisive.shift,
-            decided_by_endian: engine.decisive.endian,
-            scenarios: engine.scenarios,
-            skipped: report.skipped.clone(),
-            failures: report.failures.values().map(ToString::to_string).collect(),
-            disagreeing: report.mismatches.len(),
-            mismatches: mismatches.collect(),
-            strange: engine.strange.iter().map(strange).collect(),
-            seconds: found.elapsed.as_secs_f64(),
-            recorded: args
-                .record
-                .as_ref()
-                .map(|folder| (folder.join(format!("{label}.jsonl")), record::text(found, engine, seed))),
-        }
-    }
-
-    /// Mismatches of every kind.
-    pub(crate) fn disagreements(&self) -> usize {
-        self.disagreeing.saturating_add(self.strange.len())
-    }
-}
-
-/// A scenario that went otherwise, as a sentence.
-fn strange(strange: &guest::Strange) -> String {
-    let chain: Vec<_> = strange.chain.iter().map(|word| format!("{word:#010x}")).collect();
-    format!(
-        "filters that return {}, oldest first, called with arch {:#010x}: {}, and the emulator says {}",
-        chain.join(", "),
-        strange.arch,
-        strange.found,
-        strange.expected
-    )
 }
 
 impl Missing {
