@@ -26,9 +26,12 @@
 pub mod cases;
 mod compile;
 mod error;
+mod exhibit;
 mod filter;
 pub mod harness;
 mod macros;
+mod nearest;
+pub mod observed;
 mod options;
 mod programs;
 mod source;

@@ -448,6 +448,37 @@ proptest! {
     }
 }
 
+/// A signal stands for a call unless the call stands there.
+#[test]
+fn a_signal_is_a_call_when_nothing_else_is() {
+    let signal = "--- SIGSYS {si_signo=SIGSYS, si_code=SYS_SECCOMP, si_call_addr=0x7f12, si_syscall=__NR_ptrace, \
+                  si_arch=AUDIT_ARCH_X86_64} ---\n";
+    let read = |text: &str| -> Vec<_> {
+        good(text)
+            .iter()
+            .map(|call| (call.line, call.nr, call.outcome))
+            .collect()
+    };
+    assert_eq!(read(signal), [(1, Some(101), Outcome::Signal)]);
+    assert_eq!(
+        read(&format!("ptrace(PTRACE_TRACEME) = 101\n{signal}")),
+        [(1, Some(101), Outcome::Returned(101))]
+    );
+    assert_eq!(
+        read(&format!("ptrace(PTRACE_TRACEME) = 101\n{signal}{signal}")).len(),
+        2
+    );
+    assert_eq!(
+        read(&format!("getpid() = 7\n{signal}")),
+        [(1, Some(39), Outcome::Returned(7)), (2, Some(101), Outcome::Signal)]
+    );
+    assert_eq!(read(&format!("5 getpid() = 7\n6 {signal}")).len(), 2);
+    assert_eq!(
+        read(&format!("5 ptrace(PTRACE_TRACEME <unfinished ...>\n5 {signal}")).len(),
+        1
+    );
+}
+
 /// The fenced blocks of the page on traces.
 fn blocks() -> Vec<&'static str> {
     let page = include_str!("../../docs/TRACES.md");
@@ -475,6 +506,13 @@ fn the_examples_of_the_page_read_as_it_says() {
             Outcome::Failed(13)
         ]
     );
+    let signals = good(blocks[3]);
+    assert!(
+        signals
+            .iter()
+            .all(|call| call.outcome == Outcome::Signal && call.nr == Some(101))
+    );
+    assert_eq!(signals.len(), 2);
     for format in TraceFormat::ALL {
         assert!(include_str!("../../docs/TRACES.md").contains(&format!("| `{format}` |")));
     }

@@ -9,12 +9,12 @@ use callproof_policy::{ByteOrder, Claim, Env, VerdictSet};
 use callproof_verifier::{Answer, AskError, Finding, Partial, Query, Session, Shown, Tried};
 use callproof_vm::{Action, Filter, Machine, SeccompData, Verdict};
 
-use super::exhibit::{Exhibit, abi, decide};
-use super::nearest::nearest;
 use super::result::{CaseResult, Outcome, Skip};
 use super::snapshot;
-use super::traced::traced;
 use crate::error::{Error, ErrorKind};
+use crate::exhibit::{Exhibit, abi, decide};
+use crate::nearest::nearest;
+use crate::observed::traced;
 use crate::source;
 
 /// Everything that the cases of a file share.
@@ -202,7 +202,7 @@ impl Judge<'_> {
         let name = path.display().to_string();
         let (mut total, mut wrong, mut open) = (0_u64, 0_u64, 0_u64);
         let (mut first, mut first_open) = (None, None);
-        for traced in traced(&name, &bytes, self.abis.first().copied().unwrap_or(Abi::X86_64))? {
+        for traced in traced(&name, &bytes[..], self.abis.first().copied().unwrap_or(Abi::X86_64))? {
             let traced = traced?;
             let (line, call) = (traced.line, traced.call);
             total = total.saturating_add(traced.count);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::exhibit::Exhibit;
+use crate::exhibit::Exhibit;
 
 /// What came of a case file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

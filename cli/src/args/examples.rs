@@ -164,3 +164,25 @@ Examples:
   callproof check-proof same.proof before.bpf after.bpf
 
 Exits with 0 when the proof is accepted, and with 1 when it is not.";
+
+/// `callproof why --help`
+pub(super) const WHY: &str = "\
+Examples:
+  callproof why 'type=SECCOMP msg=audit(1700000000.1:2): sig=31 arch=c000003e syscall=101 ip=0x7f code=0x80000000' filter.bpf
+  callproof why 'clone3(0x7ffe, 88) = -1 EPERM (Operation not permitted)' filter.bpf
+  journalctl -k -o json | callproof why - filter.bpf
+  strace -f daemon 2>&1 | callproof why - pid:1234
+
+Calls that are treated alike are told once, with their number. docs/TRACES.md describes what is read.
+Exits with 0 when the filters permit every call, 1 when they deny one, 3 when that depends on what the log does not tell.";
+
+/// `callproof replay --help`
+pub(super) const REPLAY: &str = "\
+Examples:
+  callproof replay daemon.strace filter.bpf
+  callproof replay --arch aarch64 daemon.strace.gz oldest.bpf newest.bpf
+  strace -f -n daemon 2>&1 | callproof replay - filter.bpf --format json
+
+docs/TRACES.md describes traces.
+Exits with 0 when the filters permit every call, 1 when they deny one, 3 when that depends on what the trace does not
+tell.";

@@ -2,6 +2,7 @@
 
 mod effort;
 mod examples;
+mod observed;
 mod values;
 mod verify;
 
@@ -12,6 +13,7 @@ use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
+pub(crate) use observed::{Replay, Why};
 pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
@@ -93,6 +95,10 @@ pub(crate) enum Command {
     Diff(Pair),
     /// What a filter does, by ABI and call, with the conditions on arguments
     Explain(Decided),
+    /// Why something was denied: a line of an audit log, a SIGSYS or a line of strace, held against the filter
+    Why(Why),
+    /// What of a trace a filter would deny, what of the filter the trace never uses, and what its calls cost
+    Replay(Replay),
     /// The exact worst-case number of instructions of each call, and which calls the kernel's bitmap answers
     Cost(Decided),
     /// Check a stored proof, alone

@@ -14,6 +14,7 @@ pub(crate) mod eval;
 mod generate;
 pub(crate) mod guests;
 pub(crate) mod live;
+pub(crate) mod observed;
 mod record;
 pub(crate) mod vectors;
 pub(crate) mod verify;
@@ -50,6 +51,8 @@ pub(crate) enum Answer {
     Explain(verify::explain::Explain),
     Cost(verify::cost::Cost),
     CheckProof(verify::check_proof::Checked),
+    Why(observed::Explained),
+    Replay(observed::Replay),
     /// It was printed while it came about
     Streamed,
 }
@@ -70,6 +73,8 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Diff(pair) => Answer::Differences(Box::new(verify::differences::run(&pair, input, settings)?)),
         Command::Explain(explain) => Answer::Explain(verify::explain::run(&explain, input, settings)?),
         Command::Cost(cost) => Answer::Cost(verify::cost::run(&cost, input, settings)?),
+        Command::Why(why) => Answer::Why(observed::why(&why, input, settings, quiet)?),
+        Command::Replay(replay) => Answer::Replay(observed::replay(&replay, input, settings, quiet)?),
         Command::CheckProof(proof) => Answer::CheckProof(verify::check_proof::run(&proof, input)?),
         Command::Disasm(disasm) => Answer::Disasm(disasm::run(&disasm.filters, input, settings)?),
         Command::Asm(asm) => Answer::Written(convert::assemble(asm, input, settings)?),
@@ -136,6 +141,8 @@ impl Answer {
             Self::Explain(_) => "explain",
             Self::Cost(_) => "cost",
             Self::CheckProof(_) => "check-proof",
+            Self::Why(_) => "why",
+            Self::Replay(_) => "replay",
             Self::Streamed => "eval --batch",
         }
     }
@@ -155,6 +162,8 @@ impl Answer {
             Self::Explain(explain) => explain.exit(),
             Self::Cost(cost) => cost.exit(),
             Self::CheckProof(checked) => checked.exit(),
+            Self::Why(why) => why.exit(),
+            Self::Replay(replay) => replay.exit(),
             Self::Disasm(_) | Self::Written(_) | Self::GuestList(_) | Self::Streamed => Exit::Success,
         }
     }
@@ -172,6 +181,8 @@ impl Answer {
             Self::Tests(tests) => Some(tests.report()),
             Self::Differences(differences) => Some(differences.report()),
             Self::CheckProof(checked) => Some(checked.report()),
+            Self::Why(why) => Some(why.report()),
+            Self::Replay(replay) => Some(replay.report()),
             Self::Disasm(_)
             | Self::Written(_)
             | Self::GuestList(_)

@@ -29,6 +29,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Explain(inner) => document(answer, inner),
         Answer::Cost(inner) => document(answer, inner),
         Answer::CheckProof(inner) => document(answer, inner),
+        Answer::Why(inner) => document(answer, inner),
+        Answer::Replay(inner) => document(answer, inner),
         Answer::Streamed => String::new(),
     }
 }

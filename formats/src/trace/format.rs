@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use super::error::{TraceError, TraceProblem};
+use super::signal;
 
 /// A format of traces.
 #[non_exhaustive]
@@ -16,6 +17,8 @@ pub enum TraceFormat {
     Audit,
     /// The journal as JSON, one object a line
     Journal,
+    /// `SIGSYS` as debuggers and handlers print it
+    Signal,
     /// `struct seccomp_data`, 64 bytes each
     Records,
 }
@@ -27,6 +30,7 @@ impl TraceFormat {
         Self::StraceSummary,
         Self::Audit,
         Self::Journal,
+        Self::Signal,
         Self::Records,
     ];
 
@@ -38,6 +42,7 @@ impl TraceFormat {
             Self::StraceSummary => "strace-summary",
             Self::Audit => "audit",
             Self::Journal => "journal",
+            Self::Signal => "signal",
             Self::Records => "records",
         }
     }
@@ -80,6 +85,9 @@ pub(super) fn detect(head: &[u8]) -> Result<TraceFormat, TraceError> {
     }
     if has("% time") || has("usecs/call") {
         return Ok(TraceFormat::StraceSummary);
+    }
+    if signal::is_signal(&text) {
+        return Ok(TraceFormat::Signal);
     }
     // A pipe can give less than a line at first; what looks like nothing yet is most likely a log of calls.
     let looks =

@@ -21,6 +21,7 @@ mod journal;
 mod lines;
 mod records;
 mod seen;
+mod signal;
 mod strace;
 mod summary;
 
@@ -77,6 +78,7 @@ pub fn read_trace<'r>(input: impl Read + 'r, options: &TraceOptions) -> Result<T
         TraceFormat::StraceSummary => State::Summary(summary::Reader::new(options.abi)),
         TraceFormat::Audit => State::Audit,
         TraceFormat::Journal => State::Journal,
+        TraceFormat::Signal => State::Signal(options.abi),
         TraceFormat::Records => State::Records(options.endian),
     };
     Ok(TraceReader {
@@ -92,6 +94,7 @@ enum State {
     Summary(summary::Reader),
     Audit,
     Journal,
+    Signal(Abi),
     Records(Endian),
 }
 
@@ -125,6 +128,7 @@ impl TraceReader<'_> {
             State::Summary(reader) => reader.line(line),
             State::Audit => audit::line(line),
             State::Journal => journal::line(line),
+            State::Signal(abi) => Ok(signal::line(line, *abi)),
             State::Records(_) => Ok(None),
         };
         match read {

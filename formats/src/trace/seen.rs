@@ -58,6 +58,8 @@ pub enum Outcome {
     Failed(u32),
     /// A filter's verdict was logged: its 32-bit value
     Verdict(u32),
+    /// A filter sent SIGSYS for it
+    Signal,
 }
 
 impl ArgSeen {

@@ -54,6 +54,19 @@ const ARROWS: &[(&str, &[&str])] = &[
             "callproof-testgen",
         ],
     ),
+    (
+        "callproof-fuzz",
+        &[
+            "callproof",
+            "callproof-vm",
+            "callproof-abi",
+            "callproof-policy",
+            "callproof-checker",
+            "callproof-verifier",
+            "callproof-formats",
+            "callproof-testgen",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -9,5 +9,5 @@ pub(crate) mod explain;
 pub(crate) mod live;
 pub(crate) mod prove;
 pub(crate) mod rules;
-mod sides;
+pub(in crate::commands) mod sides;
 pub(crate) mod witness;

@@ -21,6 +21,6 @@ pub(super) fn chain(typed: &str, input: &Input) -> Result<Vec<Loaded>> {
 }
 
 /// The names of filters.
-pub(super) fn names(chain: &[Loaded]) -> Vec<String> {
+pub(in crate::commands) fn names(chain: &[Loaded]) -> Vec<String> {
     chain.iter().map(|one| one.name.clone()).collect()
 }

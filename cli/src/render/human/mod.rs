@@ -9,6 +9,7 @@ mod diff;
 mod disasm;
 mod eval;
 pub(super) mod guests;
+mod observed;
 mod rules;
 mod table;
 mod vectors;
@@ -34,6 +35,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Explain(explain) => rules::explain(explain),
         Answer::Cost(cost) => cost::text(cost),
         Answer::CheckProof(checked) => claims::checked(checked),
+        Answer::Why(why) => observed::why(why),
+        Answer::Replay(replay) => observed::replay(replay),
         Answer::Streamed => String::new(),
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Head<'l> {
 pub(super) enum Event<'l> {
     /// Signals, stacks and words of strace itself
     Nothing,
+    /// A signal that a filter may have sent
+    Signal(&'l str),
     /// A process has ended
     Exit,
     /// `[ Process PID=12 runs in 32 bit mode. ]`
@@ -97,6 +99,9 @@ fn number(head: &mut Head<'_>, first: bool) -> bool {
 /// What stands behind the decorations.
 pub(super) fn event(rest: &str) -> Event<'_> {
     let rest = rest.trim_end();
+    if rest.starts_with("--- SIGSYS {") {
+        return Event::Signal(rest);
+    }
     if rest.is_empty() || rest.starts_with("---") || rest.starts_with('>') || rest.starts_with("strace:") {
         return Event::Nothing;
     }
@@ -163,7 +168,11 @@ mod tests {
     #[test]
     fn events_are_told_apart() {
         for (rest, expected) in [
-            ("--- SIGSYS {si_signo=SIGSYS} ---", Event::Nothing),
+            ("--- SIGSEGV {si_signo=SIGSEGV} ---", Event::Nothing),
+            (
+                "--- SIGSYS {si_signo=SIGSYS} ---",
+                Event::Signal("--- SIGSYS {si_signo=SIGSYS} ---"),
+            ),
             ("+++ exited with 0 +++", Event::Exit),
             ("+++ killed by SIGSYS (core dumped) +++", Event::Exit),
             ("strace: Process 5 attached", Event::Nothing),

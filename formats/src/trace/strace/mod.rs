@@ -11,6 +11,7 @@ use callproof_abi::{Abi, errno_number, multiplexer};
 
 use super::error::TraceProblem;
 use super::seen::{ArgSeen, Outcome, TraceCall};
+use super::signal;
 use super::summary::personality;
 use line::{Event, Head};
 use numbers::Numbers;
@@ -30,6 +31,8 @@ pub(super) struct Reader {
     open: BTreeMap<Option<u32>, Open>,
     /// The bytes of all of these
     open_bytes: usize,
+    /// The number of the last call of each process, if it is known: a signal for it is no other call
+    last: BTreeMap<Option<u32>, Option<u32>>,
     values: Values,
     numbers: Numbers,
 }
@@ -48,6 +51,7 @@ impl Reader {
             abis: BTreeMap::new(),
             open: BTreeMap::new(),
             open_bytes: 0,
+            last: BTreeMap::new(),
             values: Values::default(),
             numbers: Numbers::default(),
         }
@@ -57,6 +61,7 @@ impl Reader {
         let head = line::head(line);
         match line::event(head.rest) {
             Event::Nothing => Ok(None),
+            Event::Signal(text) => Ok(self.signal(head.pid, text)),
             Event::Exit => Ok(self.close(head.pid)),
             Event::Personality(pid, mode) => {
                 let abi = personality(mode, self.native);
@@ -82,6 +87,14 @@ impl Reader {
     pub(super) fn unfinished(&mut self) -> Option<TraceCall> {
         let pid = self.open.keys().next().copied()?;
         self.close(pid)
+    }
+
+    /// The call that a signal is about, if the log has not shown it.
+    fn signal(&mut self, pid: Option<u32>, text: &str) -> Option<TraceCall> {
+        let abi = self.abis.get(&pid).copied().unwrap_or(self.native);
+        let call = signal::siginfo(text, abi)?;
+        let shown = self.last.remove(&pid).is_some_and(|nr| nr.is_none() || nr == call.nr);
+        (!shown && !self.open.contains_key(&pid)).then_some(TraceCall { pid, ..call })
     }
 
     /// The end of a process: the call that it was in was made, and never returned.
@@ -138,7 +151,16 @@ impl Reader {
     }
 
     /// A whole call.
-    fn finish(&self, pid: Option<u32>, open: &Open, text: &str) -> Result<TraceCall, TraceProblem> {
+    fn finish(&mut self, pid: Option<u32>, open: &Open, text: &str) -> Result<TraceCall, TraceProblem> {
+        let call = self.whole(pid, open, text)?;
+        if self.last.len() >= MOST_OPEN {
+            self.last.clear();
+        }
+        self.last.insert(pid, call.nr);
+        Ok(call)
+    }
+
+    fn whole(&self, pid: Option<u32>, open: &Open, text: &str) -> Result<TraceCall, TraceProblem> {
         let parts = args::parts(text)?;
         let abi = self.abis.get(&pid).copied().unwrap_or(self.native);
         let abi = open.nr.map_or(abi, |nr| self.abi_of(abi, nr, parts.name));

@@ -1,0 +1,197 @@
+//! `why` and `replay`: what programs did, held against filters.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use callproof::observed::{Against, Answer as Said, Group, Replayed, Unread, Why};
+use callproof_verifier::Limits;
+use callproof_vm::Filter;
+use serde::Serialize;
+
+use super::verify::sides;
+use crate::args;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::input::{Input, Loaded, admitted};
+use crate::render::Progress;
+use crate::report::{Case, Finding, Report};
+use crate::settings::Settings;
+use crate::words::one_line;
+
+/// What a log tells of denials.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Explained {
+    pub(crate) kernel: String,
+    /// The filters, oldest first
+    pub(crate) filters: Vec<String>,
+    /// What the log is called
+    pub(crate) log: String,
+    #[serde(flatten)]
+    pub(crate) found: Why,
+}
+
+/// What filters make of a trace.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Replay {
+    pub(crate) kernel: String,
+    /// The filters, oldest first
+    pub(crate) filters: Vec<String>,
+    /// What the trace is called
+    pub(crate) trace: String,
+    #[serde(flatten)]
+    pub(crate) found: Replayed,
+}
+
+pub(crate) fn why(args: &args::Why, input: &Input, settings: &Settings, quiet: bool) -> Result<Explained> {
+    let log = Log::open(&args.log, &args.filters, true)?;
+    let loaded = input.chain(&args.filters)?;
+    let chain = admitted(&loaded, settings)?;
+    let limits = args.effort.of_diagrams()?;
+    let mut progress = Progress::new("calls", None, quiet);
+    let against = against(&chain, settings, &limits);
+    let found = callproof::observed::why(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    Ok(Explained {
+        kernel: settings.kernel.to_string(),
+        filters: sides::names(&loaded),
+        log: log.name,
+        found,
+    })
+}
+
+pub(crate) fn replay(args: &args::Replay, input: &Input, settings: &Settings, quiet: bool) -> Result<Replay> {
+    let log = Log::open(&args.trace, &args.filters, false)?;
+    let loaded: Vec<Loaded> = input.chain(&args.filters)?;
+    let chain = admitted(&loaded, settings)?;
+    let limits = args.effort.of_diagrams()?;
+    let mut progress = Progress::new("calls", None, quiet);
+    let against = against(&chain, settings, &limits);
+    let found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    Ok(Replay {
+        kernel: settings.kernel.to_string(),
+        filters: sides::names(&loaded),
+        trace: log.name,
+        found,
+    })
+}
+
+fn against<'f>(filters: &'f [Filter<'f>], settings: &Settings, limits: &'f Limits) -> Against<'f> {
+    let abi = settings.abis().first().copied();
+    Against {
+        filters,
+        machine: settings.machine_of(settings.layout()),
+        order: settings.byte_order(),
+        abi: abi.unwrap_or(callproof_abi::Abi::X86_64),
+        limits,
+    }
+}
+
+/// A log and what it is called.
+struct Log {
+    name: String,
+    input: Box<dyn Read>,
+}
+
+impl Log {
+    fn open(typed: &str, filters: &[String], or_text: bool) -> Result<Self> {
+        if typed == "-" {
+            if filters.iter().any(|filter| filter == "-") {
+                return Err(Failure::usage("standard input can be read only once")
+                    .with_help("name a file for the log or for the filter"));
+            }
+            return Ok(Self {
+                name: "standard input".to_owned(),
+                input: Box::new(io::stdin().lock()),
+            });
+        }
+        let path = Path::new(typed);
+        if or_text && !path.exists() && is_line(typed) {
+            return Ok(Self {
+                name: "command line".to_owned(),
+                input: Box::new(io::Cursor::new(typed.as_bytes().to_vec())),
+            });
+        }
+        let open = || {
+            let file = File::open(path)?;
+            if file.metadata()?.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Ok(file)
+        };
+        let file = open().map_err(|error: io::Error| Failure::io("read", path, &error))?;
+        Ok(Self {
+            name: typed.to_owned(),
+            input: Box::new(file),
+        })
+    }
+}
+
+/// Whether an argument is the text of a line rather than a path.
+fn is_line(typed: &str) -> bool {
+    typed.contains(['(', '=', '{']) || typed.contains("failure in syscall")
+}
+
+impl Explained {
+    pub(crate) fn exit(&self) -> Exit {
+        exit(self.found.denied() > 0, self.found.open() > 0 || self.found.more > 0)
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        Report {
+            suite: "why",
+            cases: self.found.groups.iter().map(|group| case(group, &self.log)).collect(),
+        }
+    }
+}
+
+impl Replay {
+    pub(crate) fn exit(&self) -> Exit {
+        exit(
+            !self.found.denied.is_empty(),
+            !self.found.open.is_empty() || self.found.more > 0,
+        )
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let groups = self.found.denied.iter().chain(&self.found.open);
+        let mut cases: Vec<Case> = groups.map(|group| case(group, &self.trace)).collect();
+        if cases.is_empty() {
+            cases.push(Case::new(one_line(&self.trace), Vec::new()));
+        }
+        Report { suite: "replay", cases }
+    }
+}
+
+fn exit(denied: bool, open: bool) -> Exit {
+    match (denied, open) {
+        (true, _) => Exit::Finding,
+        (false, true) => Exit::Undecided,
+        (false, false) => Exit::Success,
+    }
+}
+
+fn case(group: &Group, log: &str) -> Case {
+    let name = one_line(&format!("{log}:{}: {}", group.line, group.example));
+    match &group.answer {
+        Said::Permitted(_) => Case::new(name, Vec::new()),
+        Said::Depends(verdicts) => Case::skipped(name, format!("it depends on the rest: {}", verdicts.join(" or "))),
+        Said::Undecided(limit) => Case::skipped(name, format!("undecided: {limit}")),
+        Said::Denied(verdict) => Case::new(
+            name,
+            vec![Finding {
+                rule: "denied",
+                message: one_line(&format!("{} calls of {} get {verdict}", group.count, group.call)),
+                file: Path::new(log).is_file().then(|| log.to_owned()),
+                line: usize::try_from(group.line).ok(),
+            }],
+        ),
+    }
+}
+
+/// Lines that could not be read, in a sentence.
+pub(crate) fn unread(unread: &Unread) -> Option<String> {
+    (unread.count > 0).then(|| {
+        let first = unread.first.join("; ");
+        format!("{} lines could not be read: {}", unread.count, one_line(&first))
+    })
+}

@@ -1,0 +1,46 @@
+//! What is fuzzed: functions from any bytes to nothing, which panic when callproof is wrong.
+//!
+//! The programs in `fuzz_targets/` hand libFuzzer's bytes to one of them; the tests of this crate hand them the bytes in
+//! `corpus/`. `README.md` tells how to run them.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::panic, reason = "a fuzz target speaks by panicking")]
+
+mod emulator;
+mod language;
+mod proofs;
+mod text;
+
+pub use emulator::{admission, canary, engines};
+pub use language::{cases, compiled, policies};
+pub use proofs::{claims, proofs};
+pub use text::{batch, filters, round_trip, traces};
+
+/// A function that panics when something is wrong.
+pub type Target = fn(&[u8]);
+
+/// Every target by name, without the one that must fail.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("admission", admission),
+    ("engines", engines),
+    ("filters", filters),
+    ("round_trip", round_trip),
+    ("batch", batch),
+    ("cases", cases),
+    ("policies", policies),
+    ("compiled", compiled),
+    ("traces", traces),
+    ("proofs", proofs),
+    ("claims", claims),
+];
+
+/// The first byte as a number, and the others.
+fn head(bytes: &[u8]) -> (u8, &[u8]) {
+    bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest))
+}
+
+/// One of a list.
+fn one<T: Copy>(items: &[T], number: u8) -> Option<T> {
+    let at = usize::from(number).checked_rem(items.len())?;
+    items.get(at).copied()
+}
