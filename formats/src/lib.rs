@@ -42,6 +42,7 @@ mod hex;
 mod load;
 pub mod policy;
 mod raw;
+pub mod recording;
 mod seccomp_tools;
 mod strace;
 mod table;

@@ -234,10 +234,11 @@ struct Job<'c, O, S: ?Sized, M: ?Sized> {
 }
 
 /// A program that kernel and model admit, and what it shall be asked.
-struct Case {
-    number: u64,
-    program: Vec<Insn>,
-    data: Vec<SeccompData>,
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) number: u64,
+    pub(crate) program: Vec<Insn>,
+    pub(crate) data: Vec<SeccompData>,
 }
 
 impl Case {
@@ -327,14 +328,14 @@ impl<O: Oracle, S: Source + ?Sized, M: Model + ?Sized> Job<'_, O, S, M> {
 }
 
 impl Report {
-    fn skip(&mut self, failure: Failure) {
+    pub(crate) fn skip(&mut self, failure: Failure) {
         count(&mut self.skipped, failure.kind());
         if !failure.is_unobservable() {
             self.failures.entry(failure.kind()).or_insert(failure);
         }
     }
 
-    fn compare(&mut self, case: &Case, kernel: &[u32], model: &[u32], observes: &Observes) {
+    pub(crate) fn compare(&mut self, case: &Case, kernel: &[u32], model: &[u32], observes: &Observes) {
         for (index, (data, &kernel)) in case.data.iter().zip(kernel).enumerate() {
             self.evaluations = self.evaluations.saturating_add(1);
             count(&mut self.by_action, Action::of(kernel, Kernel::LATEST).name());
@@ -370,7 +371,7 @@ impl Report {
         opcodes.into_iter().for_each(|code| count(&mut self.by_opcode, code));
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.oracle = other.oracle;
         for (mine, others) in [
             (&mut self.programs, other.programs),

@@ -11,6 +11,7 @@
 //! | which filters does a command install? | [`exec()`] | Linux 5.3 |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
 //! | what do threads, tracers and supervisors see? | [`scenario`] | x86_64, filters |
+//! | and other kernels and architectures? | [`guest`] | qemu, Debian's archive |
 //!
 //! Filters cannot be removed and may kill, so everything is tried in children that nobody misses. They set
 //! `no_new_privs`, so no privilege is needed; they dump no core, and end with their parent. Every wait has a deadline,
@@ -22,6 +23,7 @@
 mod admission;
 mod campaign;
 mod capture;
+pub mod guest;
 mod native;
 mod oracle;
 mod probe;

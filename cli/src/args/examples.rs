@@ -110,9 +110,12 @@ pub(super) const DIFF: &str = "\
 Examples:
   callproof kernel diff --programs 100000 --seed 1
   callproof kernel diff --time 60
+  callproof kernel diff --vm list
+  callproof kernel diff --vm debian-s390x --programs 300
+  callproof kernel diff --vm all --jobs 2 --seed 1
 
 Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a \
-file), and with 4 when this kernel does not let this process install filters.";
+file), and with 4 when this kernel does not let this process install filters, or when a guest of --vm cannot run here.";
 
 /// `callproof explain --help`, `callproof cost --help`
 pub(super) const FILTERS_DECIDED: &str = "\

@@ -292,7 +292,7 @@ pub(crate) struct Record {
 #[derive(Args, Debug)]
 #[command(after_help = examples::DIFF)]
 pub(crate) struct Diff {
-    /// How many programs [default: 10000, or no limit with --time]
+    /// How many programs [default: 10000, no limit with --time, 300 with --vm]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub(crate) programs: Option<u64>,
     /// Where the stream of programs starts; equal seeds give equal programs [default: from the clock]
@@ -301,7 +301,7 @@ pub(crate) struct Diff {
     /// Calls for each program
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) evals: u32,
-    /// Worker processes [default: one for each core]
+    /// Worker processes [default: one for each core]; with --vm, guests at a time [default: 2]
     #[arg(long, value_name = "N", value_parser = values::jobs())]
     pub(crate) jobs: Option<u16>,
     /// Stop after this many seconds
@@ -310,6 +310,15 @@ pub(crate) struct Diff {
     /// Folder to write a mismatch to, as a file of vectors
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
+    /// Ask another kernel, booted in qemu: its name, `all` for every one, or `list` for what there is
+    #[arg(long, value_name = "NAME", conflicts_with = "time")]
+    pub(crate) vm: Option<String>,
+    /// Folder for kernels, with --vm [default: callproof in the user's cache folder]
+    #[arg(long, value_name = "DIR", requires = "vm")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Folder to write some of each kernel's answers to, as files of vectors, with --vm
+    #[arg(long, value_name = "DIR", requires = "vm")]
+    pub(crate) record: Option<PathBuf>,
 }
 
 impl Diff {

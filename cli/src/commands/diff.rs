@@ -1,5 +1,6 @@
 //! `kernel diff`: random programs and calls, through the emulator and the running kernel.
 
+use core::fmt::Display;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -107,7 +108,7 @@ pub(crate) fn run(diff: &args::Diff, settings: &Settings, progress: &Mutex<Progr
 }
 
 /// A seed that is another one next time.
-fn clock() -> u64 {
+pub(super) fn clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(1, |now| now.as_secs())
 }
@@ -169,7 +170,7 @@ impl Diff {
 }
 
 impl Found {
-    fn new(mismatch: &Mismatch, seed: u64, folder: &Path) -> Self {
+    pub(super) fn new(mismatch: &Mismatch, seed: impl Display, folder: &Path) -> Self {
         let program = mismatch.program.clone();
         let listing = program
             .iter()

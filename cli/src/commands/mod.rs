@@ -12,6 +12,7 @@ pub(crate) mod disasm;
 pub(crate) mod dump;
 pub(crate) mod eval;
 mod generate;
+pub(crate) mod guests;
 pub(crate) mod lint;
 pub(crate) mod live;
 pub(crate) mod observed;
@@ -44,6 +45,8 @@ pub(crate) enum Answer {
     Vectors(vectors::Vectors),
     Diff(diff::Diff),
     Scenarios(scenarios::Scenarios),
+    GuestList(guests::list::GuestList),
+    Guests(guests::Guests),
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
     Tests(cases::Tests),
@@ -92,6 +95,10 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
             let mut progress = Progress::new("programs", Some(record.programs), quiet);
             Answer::Written(record::run(record, &mut progress)?)
         }
+        Command::Kernel(KernelCommand::Diff(diff)) if diff.vm.as_deref() == Some("list") => {
+            Answer::GuestList(guests::list::run(diff.cache.as_deref())?)
+        }
+        Command::Kernel(KernelCommand::Diff(diff)) if diff.vm.is_some() => Answer::Guests(guests::run(&diff, quiet)?),
         Command::Kernel(KernelCommand::Diff(diff)) => {
             let progress = Mutex::new(Progress::new("programs", diff.total(), quiet));
             Answer::Diff(diff::run(&diff, settings, &progress)?)
@@ -135,7 +142,7 @@ impl Answer {
             Self::Disasm(_) => "disasm",
             Self::Written(written) => written.command,
             Self::Vectors(_) => "kernel vectors check",
-            Self::Diff(_) => "kernel diff",
+            Self::Diff(_) | Self::GuestList(_) | Self::Guests(_) => "kernel diff",
             Self::Scenarios(_) => "kernel scenarios",
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
@@ -159,6 +166,7 @@ impl Answer {
             Self::Vectors(vectors) => vectors.exit(),
             Self::Diff(diff) => diff.exit(),
             Self::Scenarios(scenarios) => scenarios.exit(),
+            Self::Guests(guests) => guests.exit(),
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
             Self::Tests(tests) => tests.exit(),
@@ -169,7 +177,7 @@ impl Answer {
             Self::CheckProof(checked) => checked.exit(),
             Self::Why(why) => why.exit(),
             Self::Replay(replay) => replay.exit(),
-            Self::Disasm(_) | Self::Written(_) | Self::Streamed => Exit::Success,
+            Self::Disasm(_) | Self::Written(_) | Self::GuestList(_) | Self::Streamed => Exit::Success,
         }
     }
 
@@ -181,6 +189,7 @@ impl Answer {
             Self::Vectors(vectors) => Some(vectors.report()),
             Self::Diff(diff) => Some(diff.report()),
             Self::Scenarios(scenarios) => Some(scenarios.report()),
+            Self::Guests(guests) => Some(guests.report()),
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
             Self::Tests(tests) => Some(tests.report()),
@@ -189,7 +198,12 @@ impl Answer {
             Self::CheckProof(checked) => Some(checked.report()),
             Self::Why(why) => Some(why.report()),
             Self::Replay(replay) => Some(replay.report()),
-            Self::Disasm(_) | Self::Written(_) | Self::Explain(_) | Self::Cost(_) | Self::Streamed => None,
+            Self::Disasm(_)
+            | Self::Written(_)
+            | Self::GuestList(_)
+            | Self::Explain(_)
+            | Self::Cost(_)
+            | Self::Streamed => None,
         }
     }
 }

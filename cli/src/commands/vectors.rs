@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use callproof_formats::call;
+use callproof_formats::recording::Recording;
 use callproof_formats::vectors::{EvalVector, ValidVector};
 use callproof_vm::length::converted_len;
 use callproof_vm::{Endian, Filter, Machine, SeccompData};
@@ -32,6 +33,9 @@ pub(crate) struct Replayed {
     /// Programs whose admission was compared
     pub(crate) admissions: usize,
     pub(crate) mismatches: Vec<Mismatch>,
+    /// The machine that the file says it was recorded on
+    #[serde(skip)]
+    model: Option<Machine>,
 }
 
 /// An answer that is not the emulator's.
@@ -105,6 +109,11 @@ impl Replayed {
         };
         let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
         // What the line is meant to be shows in a member that the other kind does not have.
+        if Recording::is_meant(text) {
+            let recording = Recording::parse(text).map_err(|error| error.to_string())?;
+            self.model = Some(recording.model().ok_or("its `kernel` has a word that means nothing")?);
+            return Ok(());
+        }
         if text.contains("\"cases\"") {
             let vector = EvalVector::parse(text).map_err(|error| error.to_string())?;
             self.compare_results(&vector, number, settings);
@@ -116,8 +125,16 @@ impl Replayed {
         Ok(())
     }
 
+    fn machine(&self, settings: &Settings) -> Machine {
+        let usual = Machine {
+            endian: Endian::Little,
+            ..settings.machine_of(Endian::Little)
+        };
+        self.model.unwrap_or(usual)
+    }
+
     fn compare_admission(&mut self, vector: &ValidVector, line: usize, settings: &Settings) {
-        let accepted = Filter::load_on(settings.kernel, vector.program.as_slice()).is_ok();
+        let accepted = Filter::load_on(self.machine(settings).kernel, vector.program.as_slice()).is_ok();
         self.admissions = self.admissions.saturating_add(1);
         self.compare("admission", line, None, [vector.accepted.into(), accepted.into()]);
         if accepted && vector.accepted {
@@ -126,14 +143,11 @@ impl Replayed {
     }
 
     fn compare_results(&mut self, vector: &EvalVector, line: usize, settings: &Settings) {
-        let Ok(filter) = Filter::load_on(settings.kernel, vector.program.as_slice()) else {
+        let machine = self.machine(settings);
+        let Ok(filter) = Filter::load_on(machine.kernel, vector.program.as_slice()) else {
             // A program with results was installed.
             self.compare("admission", line, None, [1, 0]);
             return;
-        };
-        let machine = Machine {
-            endian: Endian::Little,
-            ..settings.machine_of(Endian::Little)
         };
         for (call, kernel) in &vector.cases {
             self.evaluations = self.evaluations.saturating_add(1);

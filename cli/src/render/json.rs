@@ -21,6 +21,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(inner) => document(answer, inner),
         Answer::Scenarios(inner) => document(answer, inner),
         Answer::Diff(inner) => document(answer, inner),
+        Answer::GuestList(inner) => document(answer, inner),
+        Answer::Guests(inner) => document(answer, inner),
         Answer::Demo(inner) => document(answer, inner),
         Answer::Claims(inner) => document(answer, inner),
         Answer::Tests(inner) => document(answer, inner),

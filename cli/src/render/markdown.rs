@@ -2,6 +2,8 @@
 
 use core::fmt::Write as _;
 
+use super::human::guests::{HEADINGS, cells};
+use crate::commands::guests::Guests;
 use crate::report::{Level, Outcome, Report};
 
 /// One row a case, or a row for each of its findings.
@@ -29,6 +31,19 @@ pub(super) fn render(report: &Report) -> String {
                 )
             }),
         };
+    }
+    text
+}
+
+/// The matrix of guests: kernels, and what was compared on each.
+pub(super) fn guests(guests: &Guests) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let escaped = |cells: Vec<String>| line(cells.iter().map(|text| cell(text)).collect());
+    let headings = HEADINGS.map(str::to_owned).to_vec();
+    let mut text = line(headings) + &line(vec!["---".to_owned(); HEADINGS.len()]);
+    text.extend(guests.rows.iter().map(|row| escaped(cells(row))));
+    for missing in &guests.missing {
+        let _ = writeln!(text, "\n{}: not asked: {}", missing.guest, cell(&missing.why));
     }
     text
 }

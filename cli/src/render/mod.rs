@@ -63,8 +63,9 @@ impl Printer {
         self.refuse_unsuitable(answer)?;
         match answer {
             Answer::Written(made) => written::to_files(made)?,
-            Answer::Diff(diff) => written::mismatches(diff)?,
+            Answer::Diff(diff) => written::mismatches(&diff.mismatches)?,
             Answer::Tests(tests) => written::coverage(tests)?,
+            Answer::Guests(guests) => written::guests(guests)?,
             _ => {}
         }
         for output in &self.outputs {
@@ -118,6 +119,9 @@ fn print_to_file(file: &Path, answer: &Answer, style: Style) -> Result<()> {
 
 fn text(answer: &Answer, style: Style) -> String {
     let report = || answer.report().unwrap_or_default();
+    if let (Answer::Guests(guests), Style::Markdown) = (answer, style) {
+        return markdown::guests(guests);
+    }
     match style {
         Style::Human => human::text(answer),
         Style::Json => json::text(answer),

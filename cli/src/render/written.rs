@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use callproof::cases::Coverage;
 
 use crate::commands::cases::Tests;
-use crate::commands::diff::Diff;
+use crate::commands::diff::Found;
+use crate::commands::guests::Guests;
 use crate::commands::written::{Target, Written};
 use crate::error::{Failure, Result};
 
@@ -33,8 +34,8 @@ pub(super) fn to_files(written: &Written) -> Result<()> {
 }
 
 /// Writes the vectors of a campaign's mismatches.
-pub(super) fn mismatches(diff: &Diff) -> Result<()> {
-    diff.mismatches.iter().try_for_each(|found| {
+pub(super) fn mismatches(mismatches: &[Found]) -> Result<()> {
+    mismatches.iter().try_for_each(|found| {
         fs::write(&found.file, &found.vector).map_err(|error| Failure::io("write", &found.file, &error))
     })
 }
@@ -53,6 +54,19 @@ pub(super) fn coverage(tests: &Tests) -> Result<()> {
         text
     };
     fs::write(path, text).map_err(|error| Failure::io("write", path, &error))
+}
+
+/// Writes what guests answered.
+pub(super) fn guests(guests: &Guests) -> Result<()> {
+    let rows = guests.rows.iter();
+    rows.clone().try_for_each(|row| mismatches(&row.mismatches))?;
+    for (path, text) in rows.filter_map(|row| row.recorded.as_ref()) {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| Failure::io("create", folder, &error))?;
+        }
+        fs::write(path, text).map_err(|error| Failure::io("write", path, &error))?;
+    }
+    Ok(())
 }
 
 /// Prints the products themselves, one after the other.

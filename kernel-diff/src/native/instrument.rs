@@ -26,7 +26,7 @@ const ANSWER: u32 = 0x0005_0000 | 1 << CHUNK_BITS;
 const ALLOW: u32 = 0x7fff_0000;
 
 /// Words of `seccomp_data` that are given as constants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Pins {
     pub(crate) nr: Option<u32>,
     pub(crate) arch: Option<u32>,
@@ -149,7 +149,7 @@ fn choosing_epilogue() -> Vec<Insn> {
 }
 
 /// Returns one part of A.
-fn fixed_epilogue(chunk: u32) -> Vec<Insn> {
+pub(crate) fn fixed_epilogue(chunk: u32) -> Vec<Insn> {
     vec![
         Insn::stmt(0x74, chunk.saturating_mul(CHUNK_BITS)),
         Insn::stmt(0x54, CHUNK_MASK),
@@ -158,7 +158,7 @@ fn fixed_epilogue(chunk: u32) -> Vec<Insn> {
     ]
 }
 
-const fn answer_word(value: u32, chunk: u32) -> u32 {
+pub(crate) const fn answer_word(value: u32, chunk: u32) -> u32 {
     value >> (CHUNK_BITS * chunk) & CHUNK_MASK | ANSWER
 }
 

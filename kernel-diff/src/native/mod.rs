@@ -2,7 +2,7 @@
 
 mod batch;
 mod gate;
-mod instrument;
+pub(crate) mod instrument;
 mod plan;
 
 use callproof_vm::{Insn, SeccompData};

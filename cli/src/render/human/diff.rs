@@ -50,7 +50,7 @@ fn counts(counts: &BTreeMap<&'static str, u64>) -> String {
     counts.join(", ")
 }
 
-fn write_mismatch(text: &mut String, found: &Found) {
+pub(super) fn write_mismatch(text: &mut String, found: &Found) {
     let _ = writeln!(text, "{}: {}", paint(BAD, "mismatch"), found.message);
     for (pc, instruction) in found.program.iter().enumerate() {
         let _ = writeln!(text, "  {pc:04}: {instruction}");

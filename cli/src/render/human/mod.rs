@@ -9,6 +9,7 @@ mod diff;
 mod disasm;
 mod eval;
 mod explain;
+pub(super) mod guests;
 mod lint;
 mod observed;
 mod rules;
@@ -29,6 +30,8 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(vectors) => vectors::text(vectors),
         Answer::Scenarios(found) => scenarios::text(found),
         Answer::Diff(diff) => diff::text(diff),
+        Answer::GuestList(list) => guests::list(list),
+        Answer::Guests(guests) => guests::text(guests),
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
         Answer::Tests(tests) => cases::text(tests),

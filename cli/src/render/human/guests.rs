@@ -1,0 +1,101 @@
+//! `kernel diff --vm` for people.
+
+use core::fmt::Write as _;
+
+use super::super::style::{BAD, GOOD, NAME, OPEN, paint};
+use super::diff::write_mismatch;
+use super::table;
+use crate::commands::guests::list::GuestList;
+use crate::commands::guests::{Guests, Row};
+
+/// `--vm list`
+pub(super) fn list(list: &GuestList) -> String {
+    let rows = list.guests.iter().map(|guest| {
+        let kernel = match (&guest.install, &guest.kernel) {
+            (Some(_), _) => format!("missing {}", guest.missing.join(", ")),
+            (None, Some(kernel)) => kernel.clone(),
+            (None, None) => format!("to be fetched from Debian {}", guest.suite),
+        };
+        vec![guest.name.to_owned(), kernel, guest.about.to_owned()]
+    });
+    let mut text = table::text(&["guest", "kernel", "what it is"], rows);
+    for guest in &list.guests {
+        if let Some(install) = &guest.install {
+            let _ = writeln!(text, "{}: {install}", paint(NAME, guest.name));
+        }
+    }
+    text
+}
+
+/// The matrix.
+pub(super) fn text(guests: &Guests) -> String {
+    let rows: Vec<_> = guests.rows.iter().map(cells).collect();
+    let mut text = if rows.is_empty() {
+        String::new()
+    } else {
+        table::text(&HEADINGS, rows)
+    };
+    for row in &guests.rows {
+        for failure in &row.failures {
+            let incomplete = paint(OPEN, "incomplete");
+            let _ = writeln!(text, "{incomplete}: {} ({}): {failure}", row.guest, row.engine);
+        }
+        for strange in &row.strange {
+            let _ = writeln!(
+                text,
+                "{}: {} ({}): {strange}",
+                paint(BAD, "mismatch"),
+                row.guest,
+                row.engine
+            );
+        }
+        row.mismatches.iter().for_each(|found| write_mismatch(&mut text, found));
+    }
+    for missing in &guests.missing {
+        let _ = writeln!(text, "{}: {}: {}", paint(OPEN, "not asked"), missing.guest, missing.why);
+        if let Some(install) = &missing.install {
+            let _ = writeln!(text, "  {install}");
+        }
+    }
+    let verdict = match guests.rows.iter().map(Row::disagreements).sum::<usize>() {
+        0 => paint(GOOD, "no mismatch"),
+        1 => paint(BAD, "1 mismatch"),
+        many => paint(BAD, format_args!("{many} mismatches")),
+    };
+    let evaluations: u64 = guests.rows.iter().map(|row| row.evaluations).sum();
+    let _ = writeln!(
+        text,
+        "{verdict} in {evaluations} evaluations (seed {}, {:.1} s)",
+        guests.seed, guests.seconds
+    );
+    text
+}
+
+pub(in crate::render) const HEADINGS: [&str; 10] = [
+    "guest",
+    "Linux",
+    "machine",
+    "engine",
+    "model",
+    "programs",
+    "evaluations",
+    "by shift/order",
+    "scenarios",
+    "mismatches",
+];
+
+/// A row of the matrix.
+pub(in crate::render) fn cells(row: &Row) -> Vec<String> {
+    vec![
+        row.guest.to_owned(),
+        row.kernel.clone(),
+        format!("{} ({})", row.machine, row.accelerator),
+        row.engine.to_owned(),
+        format!("{}, {}", row.shift, row.endian),
+        row.programs.to_string(),
+        row.evaluations.to_string(),
+        format!("{}/{}", row.decided_by_shift, row.decided_by_endian),
+        row.scenarios.to_string(),
+        row.disagreements().to_string(),
+    ]
+}

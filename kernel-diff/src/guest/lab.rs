@@ -1,0 +1,257 @@
+//! Everything that happens with a guest, in order.
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use callproof_vm::{Endian, Machine, ShiftByX};
+
+use super::boot::{Accelerator, Boot, Patience, accelerator};
+use super::catalog::Guest;
+use super::console::Console;
+use super::directed::directed;
+use super::facts::{Engine, Facts};
+use super::jobs::decode;
+use super::judge::{Decisive, Questions, Recorded, observes};
+use super::scenarios::{Scenarios, Strange};
+use super::store::{Kernel, Store, write_initrd};
+use super::tool::{LabError, Result, is_here};
+use crate::campaign::{Case, Disagreement, Mismatch, Model, Report, Source};
+
+/// How much a guest is asked.
+#[derive(Clone, Copy)]
+pub struct Effort<'s> {
+    /// Where programs and calls come from
+    pub source: &'s dyn Source,
+    /// How many programs
+    pub programs: u64,
+    /// How many calls for each
+    pub calls: usize,
+}
+
+impl core::fmt::Debug for Effort<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} programs, {} calls each", self.programs, self.calls)
+    }
+}
+
+/// What a guest found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The guest
+    pub guest: &'static Guest,
+    /// Its kernel's package
+    pub kernel: Kernel,
+    /// What the kernel says of itself
+    pub facts: Facts,
+    /// What ran it
+    pub accelerator: Accelerator,
+    /// One for each setting of the JIT
+    pub engines: Vec<EngineFound>,
+    /// How long it took, without fetching and building
+    pub elapsed: Duration,
+}
+
+/// What a guest found with one setting of the JIT.
+#[derive(Clone, Debug)]
+pub struct EngineFound {
+    /// The setting
+    pub engine: Engine,
+    /// How it was modelled
+    pub model: Machine,
+    /// The comparison
+    pub report: Report,
+    /// How many of the results hang on a rule that differs between machines
+    pub decisive: Decisive,
+    /// What the kernel answered, without what needed constants
+    pub recorded: Vec<Recorded>,
+    /// How many scenarios were played
+    pub scenarios: usize,
+    /// Those that went otherwise than modelled
+    pub strange: Vec<Strange>,
+}
+
+/// Programs that a guest is given in one boot.
+const PROGRAMS_PER_BOOT: u64 = 2000;
+
+/// A busy host makes a guest ten times slower.
+const PATIENCE: Patience = Patience {
+    whole: Duration::from_secs(45 * 60),
+    silence: Duration::from_secs(240),
+};
+
+/// Fails when this host lacks a program that a guest needs.
+///
+/// # Errors
+/// [`LabError::Missing`] names the programs and the command that installs them.
+pub fn check(guest: &Guest) -> Result<()> {
+    let general = [
+        ("apt-get", "apt"),
+        ("apt-cache", "apt"),
+        ("dpkg-deb", "dpkg"),
+        ("tar", "tar"),
+    ];
+    let general = general.map(|(tool, package)| (tool, vec![package]));
+    let own = [
+        (guest.board.qemu, guest.board.packages.to_vec()),
+        (guest.compiler.command, guest.compiler.packages.to_vec()),
+    ];
+    let missing: Vec<_> = general
+        .into_iter()
+        .chain(own)
+        .filter(|(tool, _)| !is_here(tool))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tools = missing.iter().map(|(tool, _)| *tool).collect();
+    let mut packages: Vec<&str> = missing.into_iter().flat_map(|(_, packages)| packages).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    Err(LabError::Missing {
+        guest: guest.name,
+        tools,
+        install: format!("apt-get install --no-install-recommends {}", packages.join(" ")),
+    })
+}
+
+/// Boots a guest, lets it judge programs, and compares.
+///
+/// `progress` is told how many programs are done.
+///
+/// # Errors
+/// [`LabError`] when the guest cannot be had or does not answer.
+pub fn run(store: &Store, guest: &'static Guest, effort: Effort<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Found> {
+    check(guest)?;
+    let kernel = store.kernel(guest)?;
+    let agent = store.agent(guest)?;
+    let start = Instant::now();
+    let work = store.work()?;
+    let initrd = work.path().join("initrd");
+    write_initrd(&initrd, &agent, &[])?;
+    let mut boot = Boot {
+        guest,
+        accelerator: Accelerator::Tcg,
+        image: &kernel.image,
+        initrd: &initrd,
+        mode: "probe",
+        patience: PATIENCE,
+    };
+    // Whether KVM works here is a fact about the host.
+    static USABLE: OnceLock<Accelerator> = OnceLock::new();
+    if guest.board.kvm == std::env::consts::ARCH {
+        boot.accelerator = *USABLE.get_or_init(|| accelerator(boot));
+    }
+    let console = twice(|| boot.run())?;
+    let facts = Facts::read(&console.facts).map_err(|name| garbled(guest, format!("it told no `{name}`")))?;
+    boot.mode = "run";
+    let engines = engines(boot, (&agent, &initrd), &facts, effort, progress)?;
+    let (accelerator, elapsed) = (boot.accelerator, start.elapsed());
+    Ok(Found {
+        guest,
+        kernel,
+        facts,
+        accelerator,
+        engines,
+        elapsed,
+    })
+}
+
+fn engines(
+    boot: Boot<'_>,
+    (agent, initrd): (&[u8], &Path),
+    facts: &Facts,
+    effort: Effort<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Vec<EngineFound>> {
+    let guest = boot.guest;
+    let seen = observes(facts, guest.arches, guest.withheld);
+    let interpreter = facts
+        .model(guest, Engine::Interpreter)
+        .ok_or_else(|| garbled(guest, format!("its release `{}` is none", facts.release)))?;
+    let mut engines: Vec<EngineFound> = Vec::new();
+    let mut scenarios = Scenarios::new(facts);
+    let mut first = 0_u64;
+    while first < effort.programs {
+        let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
+        first = numbers.end;
+        let once = numbers.start == 0;
+        let mut questions = Questions::default();
+        if once {
+            for (number, (program, data)) in (effort.programs..).zip(directed(facts)) {
+                let case = Case { number, program, data };
+                questions.ask(case, facts, &seen);
+            }
+        }
+        questions.generate(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
+        let jobs = [&questions.jobs[..], &scenarios.jobs].concat();
+        write_initrd(initrd, agent, &super::jobs::encode(&jobs))?;
+        let console = twice(|| boot.run())?;
+        if Facts::read(&console.facts).as_ref() != Ok(facts) {
+            return Err(garbled(guest, "it tells other facts than before".to_owned()));
+        }
+        for (name, bytes) in console.frames {
+            let engine = Engine::named(&name).ok_or_else(|| garbled(guest, format!("it has an engine `{name}`")))?;
+            let answers = decode(&jobs, &bytes).map_err(|bad| garbled(guest, bad.to_string()))?;
+            let (answers, played) = answers.split_at_checked(questions.jobs.len()).unwrap_or_default();
+            let model = facts.model(guest, engine).unwrap_or(interpreter);
+            let compared = questions.compare(answers, &model, &seen);
+            let found = EngineFound {
+                engine,
+                model,
+                report: compared.report,
+                decisive: compared.decisive,
+                recorded: compared.recorded,
+                scenarios: played.len(),
+                strange: scenarios.compare(played, model),
+            };
+            match engines.iter_mut().find(|earlier| earlier.engine == engine) {
+                Some(earlier) => earlier.add(found),
+                None => engines.push(found),
+            }
+        }
+        // They are played once.
+        scenarios = Scenarios::default();
+        progress(first);
+    }
+    Ok(engines)
+}
+
+impl EngineFound {
+    fn add(&mut self, other: Self) {
+        self.report.add(other.report);
+        self.decisive.add(other.decisive);
+        self.recorded.extend(other.recorded);
+        self.scenarios = self.scenarios.saturating_add(other.scenarios);
+        self.strange.extend(other.strange);
+    }
+}
+
+/// A busy host can garble a console or lose a guest once.
+fn twice(mut boot: impl FnMut() -> Result<Console>) -> Result<Console> {
+    boot().or_else(|_| boot())
+}
+
+fn garbled(guest: &Guest, what: String) -> LabError {
+    LabError::Guest {
+        guest: guest.name,
+        what,
+        said: String::new(),
+    }
+}
+
+/// Other machines that differ from the model in one rule and would give what the kernel gave: the possible reasons of a
+/// mismatch, so far as the emulator has a parameter for them.
+#[must_use]
+pub fn explanations(mismatch: &Mismatch, model: Machine) -> Vec<Machine> {
+    let Disagreement::Value { data, kernel, .. } = mismatch.kind else {
+        return Vec::new();
+    };
+    let shifts = ShiftByX::ALL.map(|shift| Machine { shift, ..model });
+    let endians = [Endian::Little, Endian::Big].map(|endian| Machine { endian, ..model });
+    let others = shifts.into_iter().chain(endians);
+    others
+        .filter(|other| Model::run(other, &mismatch.program, &[data]) == [kernel])
+        .collect()
+}

@@ -1,0 +1,146 @@
+//! What other kernels and other architectures answered, replayed: every file of `vectors/vm`.
+
+#![cfg(feature = "alloc")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData, ShiftByX};
+use serde_json::Value;
+
+/// A call, and what the filter returned.
+type Case = (SeccompData, u32);
+
+/// A file: the machine that its first line names, and programs with calls and results.
+struct Recorded {
+    name: String,
+    machine: Machine,
+    /// `uname -m` and what executed the filters
+    who: (String, String),
+    programs: Vec<(Vec<Insn>, Vec<Case>)>,
+}
+
+fn files() -> Vec<Recorded> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors/vm");
+    let entries = std::fs::read_dir(&folder).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn read(path: &std::path::Path) -> Recorded {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let head = lines.next().unwrap()["kernel"].clone();
+    let word = |name: &str| head[name].as_str().unwrap().to_owned();
+    for name in ["package", "version", "sha256", "date"] {
+        assert!(!word(name).is_empty(), "{name}");
+    }
+    Recorded {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        machine: Machine {
+            kernel: word("release").parse().unwrap(),
+            endian: match word("endian").as_str() {
+                "little" => Endian::Little,
+                "big" => Endian::Big,
+                other => panic!("{other}"),
+            },
+            shift: match word("shift").as_str() {
+                "masked" => ShiftByX::Masked,
+                "arm8" => ShiftByX::Arm8,
+                "six-bit-zero" => ShiftByX::SixBitZero,
+                other => panic!("{other}"),
+            },
+        },
+        who: (word("machine"), word("engine")),
+        programs: lines.map(|line| program(&line)).collect(),
+    }
+}
+
+fn program(line: &Value) -> (Vec<Insn>, Vec<Case>) {
+    let bytes = unhex(line["prog"].as_str().unwrap());
+    let (insns, rest) = bytes.as_chunks::<8>();
+    assert!(rest.is_empty());
+    let insns = insns.iter().map(|insn| Insn::from_bytes(*insn, Endian::Little));
+    let case = |case: &Value| {
+        let data = unhex(case[0].as_str().unwrap());
+        let call = SeccompData::from_bytes(data.as_slice().try_into().unwrap(), Endian::Little);
+        (call, u32::from_str_radix(case[1].as_str().unwrap(), 16).unwrap())
+    };
+    (
+        insns.collect(),
+        line["cases"].as_array().unwrap().iter().map(case).collect(),
+    )
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16));
+    digits.map(Result::unwrap).collect()
+}
+
+/// How many results differ from what a machine with other rules would give, and how many there are.
+fn differences(recorded: &Recorded, machine: Machine) -> (usize, usize) {
+    let (mut differing, mut all) = (0, 0);
+    for (program, cases) in &recorded.programs {
+        let filter = Filter::load_on(machine.kernel, &program[..]).unwrap();
+        all += cases.len();
+        differing += cases
+            .iter()
+            .filter(|(call, value)| filter.run(call, machine) != *value)
+            .count();
+    }
+    (differing, all)
+}
+
+#[test]
+fn every_kernel_answered_as_the_emulator_does() {
+    for recorded in files() {
+        let (differing, all) = differences(&recorded, recorded.machine);
+        assert_eq!(differing, 0, "{}", recorded.name);
+        assert!(all > 100, "{}: {all} results", recorded.name);
+    }
+}
+
+#[test]
+fn every_file_tells_its_machine_from_others() {
+    for recorded in files() {
+        let machine = recorded.machine;
+        let others = ShiftByX::ALL.map(|shift| Machine { shift, ..machine });
+        for other in others.into_iter().filter(|other| other.shift != machine.shift) {
+            let (differing, _) = differences(&recorded, other);
+            assert!(differing >= 6, "{}, {:?}", recorded.name, other.shift);
+        }
+        let endian = match machine.endian {
+            Endian::Little => Endian::Big,
+            Endian::Big => Endian::Little,
+        };
+        let (differing, _) = differences(&recorded, Machine { endian, ..machine });
+        assert!(differing >= 6, "{}, {endian:?}", recorded.name);
+    }
+}
+
+#[test]
+fn the_set_has_both_byte_orders_all_shift_rules_and_both_engines() {
+    let files = files();
+    let machines: BTreeSet<_> = files.iter().map(|file| file.who.0.as_str()).collect();
+    for machine in ["x86_64", "i686", "aarch64", "armv7l", "riscv64", "s390x", "ppc64le"] {
+        assert!(machines.contains(machine), "{machine}");
+    }
+    for shift in ShiftByX::ALL {
+        assert!(files.iter().any(|file| file.machine.shift == shift), "{shift:?}");
+    }
+    let count = |engine: &str| files.iter().filter(|file| file.who.1 == engine).count();
+    assert!(count("jit") >= 7 && count("interpreter") >= 8);
+    let releases: BTreeSet<_> = files.iter().map(|file| file.machine.kernel).collect();
+    assert!(releases.len() >= 4, "{releases:?}");
+}
