@@ -6,7 +6,7 @@ use std::path::Path;
 
 use callproof_abi::Abi;
 use callproof_formats::policy::{Note, PolicyOptions, Runtime, detect_policy, read_policy};
-use callproof_formats::{MAX_BYTES, ReadOptions};
+use callproof_formats::{Format, MAX_BYTES, ReadOptions};
 use callproof_policy::{Env, GroundPolicy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
@@ -58,12 +58,14 @@ impl Reading {
     }
 
     /// The policies of a file; `None` when it is no policy. What can be read as a filter is one, unless its name ends
-    /// in `.policy`.
+    /// in `.policy`; and so is what cannot be read, when its name ends as those of filters do: its mistake is told.
     pub(crate) fn found_policies(&self, path: &Path, bytes: &[u8]) -> Option<Result<Policies, Error>> {
         let name = path.display().to_string();
-        let is_named = path.extension().is_some_and(|ending| ending == "policy");
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let is_named_filter = || Format::ALL.iter().any(|format| format.extensions().contains(&ending));
         let looks_like_one = || core::str::from_utf8(bytes).is_ok_and(|text| detect_policy(&name, text).is_ok());
-        let is_policy = is_named || (self.programs(&name, bytes).is_err() && looks_like_one());
+        let is_policy =
+            ending == "policy" || (self.programs(&name, bytes).is_err() && !is_named_filter() && looks_like_one());
         is_policy.then(|| self.policies(&name, bytes, path))
     }
 

@@ -322,6 +322,22 @@ fn what_makes_no_sense_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_mistake_in_a_filter_is_told_as_one() {
+    let folder = folder("mistake");
+    // The comment alone would pass for the beginning of a policy.
+    std::fs::write(
+        folder.join("f.bpfasm"),
+        "; `socket`: none\n        ld [4]\n        jne #1, a, b\n",
+    )
+    .unwrap();
+    let path = folder.join("test.calls");
+    std::fs::write(&path, "---\nfilter = \"f.bpfasm\"\n---\ndeny socket\n").unwrap();
+    let error = run_file(&path, &Options::default()).unwrap_err().to_string();
+    assert!(error.contains("expected an instruction or a label"), "{error}");
+    assert!(error.contains("f.bpfasm:3:18"), "{error}");
+}
+
+#[test]
 fn a_filter_that_no_kernel_takes_is_refused() {
     let text = "---\nfilter = \"EXAMPLES/refused.bpfasm\"\n---\ndeny read\n";
     let error = run_text("refused", text, &Options::default()).unwrap_err();

@@ -1,5 +1,5 @@
 //! What the command prints: the pages under `tests/cmd`, and every console block of
-//! docs/CLI.md and of the README.
+//! docs/CLI.md, docs/BUGS.md and the README.
 //!
 //! `TRYCMD=overwrite cargo test -p callproof-cli --test cmd` writes what is printed now; read the difference like code.
 
@@ -16,5 +16,6 @@ fn the_command_prints_what_the_pages_say() {
         .env("COLUMNS", "100")
         .case(package.join("tests/cmd/*.trycmd"))
         .case(root.join("docs/CLI.md"))
+        .case(root.join("docs/BUGS.md"))
         .case(root.join("README.md"));
 }
