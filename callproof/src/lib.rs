@@ -18,6 +18,7 @@
 //! | assert in a test of one's own | [`Filter`], [`assert_denies!`], [`assert_allows!`], [`assert_subset!`], [`assert_equivalent!`] |
 //! | have one test for each line of a case file | [`cases!`] |
 //! | run case files and get what came of them as data | [`mod@cases`] |
+//! | find what is likely wrong with a filter | [`mod@lint`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -28,6 +29,7 @@ mod compile;
 mod error;
 mod filter;
 pub mod harness;
+pub mod lint;
 mod macros;
 mod options;
 mod programs;

@@ -81,7 +81,7 @@ pub(crate) fn of_policy(path: &Path, reading: &Reading, options: &Options) -> Re
 }
 
 /// The programs of the policies of a file.
-fn made(path: &Path, policies: Policies, reading: &Reading, options: &Options) -> Result<Programs, Error> {
+pub(crate) fn made(path: &Path, policies: Policies, reading: &Reading, options: &Options) -> Result<Programs, Error> {
     let name = path.display().to_string();
     let mut programs = Programs::default();
     programs.add(

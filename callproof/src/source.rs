@@ -7,7 +7,7 @@ use std::path::Path;
 use callproof_abi::Abi;
 use callproof_formats::policy::{Note, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{Format, MAX_BYTES, ReadOptions};
-use callproof_policy::{Env, GroundPolicy};
+use callproof_policy::{Env, GroundPolicy, Policy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
 
@@ -29,6 +29,12 @@ pub(crate) struct Policies {
     pub(crate) list: Vec<GroundPolicy>,
     /// Where they are not what the text seems to say
     pub(crate) notes: Vec<String>,
+    /// The same, as the reader told it
+    pub(crate) told: Vec<Note>,
+    /// The policies as they are written
+    pub(crate) written: Vec<Policy>,
+    /// The text
+    pub(crate) text: String,
 }
 
 /// How files are read.
@@ -127,6 +133,9 @@ impl Reading {
         Ok(Policies {
             list: ground.collect::<Result<_, _>>()?,
             notes: read.notes.iter().map(note).collect(),
+            told: read.notes,
+            written: read.policies,
+            text: text.into_owned(),
         })
     }
 }

@@ -25,13 +25,40 @@ pub(crate) enum Outcome {
     Passed,
     /// It was not looked at, and why
     Skipped(String),
+    /// Nothing but notes was found
+    Noted(Vec<Finding>),
     /// At least one finding
     Failed(Vec<Finding>),
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Level {
+    /// It fails the case
+    #[default]
+    Error,
+    /// It should be looked at
+    Warning,
+    /// It is worth knowing, and fails nothing
+    Note,
+}
+
+impl Level {
+    /// The word, as SARIF has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
+    /// How much it matters
+    pub(crate) level: Level,
     /// Stable name of the rule that was broken, such as `load-offset`
     pub(crate) rule: &'static str,
     /// What was found
@@ -54,7 +81,7 @@ impl Report {
     pub(crate) fn totals(&self) -> (usize, usize, usize) {
         let count = |test: fn(&Outcome) -> bool| self.cases.iter().filter(|case| test(&case.outcome)).count();
         (
-            count(|outcome| matches!(outcome, Outcome::Passed)),
+            count(|outcome| matches!(outcome, Outcome::Passed | Outcome::Noted(_))),
             count(|outcome| matches!(outcome, Outcome::Failed(_))),
             count(|outcome| matches!(outcome, Outcome::Skipped(_))),
         )
@@ -66,6 +93,8 @@ impl Case {
     pub(crate) fn new(name: impl Into<String>, findings: Vec<Finding>) -> Self {
         let outcome = if findings.is_empty() {
             Outcome::Passed
+        } else if findings.iter().all(|finding| finding.level == Level::Note) {
+            Outcome::Noted(findings)
         } else {
             Outcome::Failed(findings)
         };
@@ -86,7 +115,7 @@ impl Case {
     /// What was found in it.
     pub(crate) fn findings(&self) -> &[Finding] {
         match &self.outcome {
-            Outcome::Failed(findings) => findings,
+            Outcome::Failed(findings) | Outcome::Noted(findings) => findings,
             Outcome::Passed | Outcome::Skipped(_) => &[],
         }
     }

@@ -1,7 +1,7 @@
 //! Case files: running them, and what came of it.
 
 mod budget;
-mod exhibit;
+pub(crate) mod exhibit;
 pub(crate) mod judge;
 mod mutants;
 mod nearest;

@@ -41,6 +41,19 @@ Examples:
 Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch, with 0 when every line was \
 answered.";
 
+/// `callproof lint --help`
+pub(super) const LINT: &str = "\
+Examples:
+  callproof lint filter.bpf
+  callproof lint --arch x86_64,i386 oldest.bpf newest.bpf
+  callproof lint --format sarif=lint.sarif daemon.policy
+  callproof lint --allow 'self-lock=it is the last filter' filter.bpf
+  callproof lint --write-baseline known.json filter.bpf
+  callproof lint --baseline known.json --fail-on error filter.bpf
+
+Exits with 0 when nothing is as bad as --fail-on says, 1 when something is, 3 when a rule is undecided. What each rule \
+means: docs/LINT.md";
+
 /// `callproof asm --help`
 pub(super) const ASM: &str = "\
 Examples:

@@ -2,6 +2,7 @@
 
 mod effort;
 mod examples;
+mod lint;
 mod values;
 mod verify;
 
@@ -12,6 +13,7 @@ use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 
 pub(crate) use effort::Effort;
+pub(crate) use lint::{FailOn, Lint};
 pub(crate) use verify::{CheckProof, Decided, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Decide claims over every possible call, and show a call when one is false
     Prove(Prove),
+    /// Find what is likely wrong with a filter, each finding with a call that shows it
+    Lint(Lint),
     /// Run case files: expectations about a filter, one a line, each proved
     Test(Test),
     /// Do two filters give every call the same verdict?

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::Test;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// What came of case files.
@@ -82,6 +82,7 @@ impl Tests {
 
 fn survivor((file, one): (&str, &Survivor)) -> Case {
     let finding = Finding {
+        level: Level::Error,
         rule: "mutant",
         message: format!(
             "no case notices `{}` in place of `{}`: see {}",
@@ -107,6 +108,7 @@ fn cases(file: &str, result: &CaseResult) -> Vec<Case> {
         Outcome::Failed | Outcome::UnexpectedPass => Case::new(
             name.clone(),
             vec![Finding {
+                level: Level::Error,
                 rule: "case",
                 message: details(),
                 file: Some(file.to_owned()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::{Input, Loaded};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// The kernel's answer to a chain of filters.
@@ -165,6 +165,7 @@ impl Check {
 
     pub(crate) fn report(&self) -> Report {
         let finding = |filter: &Checked, broken: &Broken| Finding {
+            level: Level::Error,
             rule: broken.rule,
             message: broken.sentence(),
             file: filter.is_file.then(|| filter.source.clone()),

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::input::{Input, Loaded, admitted};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// The filter that comes along.
@@ -146,6 +146,7 @@ impl Demo {
             Live::Skipped { why } => Case::skipped(name, why.clone()),
             Live::Compared { mismatches, .. } => {
                 let finding = |message: &String| Finding {
+                    level: Level::Error,
                     rule: "disagreement",
                     message: message.clone(),
                     file: None,

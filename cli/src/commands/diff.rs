@@ -22,7 +22,7 @@ use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::render::Progress;
-use crate::report::{self, Case, Finding};
+use crate::report::{self, Case, Finding, Level};
 use crate::settings::Settings;
 
 /// After so many programs with mismatches a campaign ends: they have one cause, or few.
@@ -151,6 +151,7 @@ impl Diff {
 
     pub(crate) fn report(&self) -> report::Report {
         let finding = |found: &Found| Finding {
+            level: Level::Error,
             rule: "disagreement",
             message: format!("{}: {}", found.message, found.program.join("; ")),
             file: Some(found.file.display().to_string()),

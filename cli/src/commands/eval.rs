@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// The decisions about one call.
@@ -88,6 +88,7 @@ impl Eval {
         let name = |arch: &str| format!("{} on {arch}", self.call);
         let decided = self.decisions.iter().map(|decision| {
             let denied = (!decision.allowed).then(|| Finding {
+                level: Level::Error,
                 rule: "denied",
                 message: format!("{}: {}", decision.verdict, decision.effect),
                 file: None,

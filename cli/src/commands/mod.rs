@@ -12,6 +12,7 @@ pub(crate) mod disasm;
 pub(crate) mod dump;
 pub(crate) mod eval;
 mod generate;
+pub(crate) mod lint;
 pub(crate) mod live;
 mod record;
 pub(crate) mod vectors;
@@ -43,6 +44,7 @@ pub(crate) enum Answer {
     Demo(Box<demo::Demo>),
     Claims(verify::claims::Claims),
     Tests(cases::Tests),
+    Lint(Box<lint::Lints>),
     Differences(Box<verify::differences::Differences>),
     Explain(verify::explain::Explain),
     Cost(verify::cost::Cost),
@@ -61,6 +63,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Check(check) => Answer::Check(check::run(&check.filters, input, settings)?),
         Command::Eval(eval) => eval_or_batch(&eval, &cli.global.format, input, settings)?,
         Command::Prove(prove) => Answer::Claims(verify::prove::run(&prove.with_policy(), input, settings)?),
+        Command::Lint(lint) => Answer::Lint(Box::new(lint::run(&lint, input, settings)?)),
         Command::Test(test) => Answer::Tests(cases::run(&test, settings)?),
         Command::Equiv(pair) => Answer::Claims(verify::compare::equiv(&pair, input, settings)?),
         Command::Subset(subset) => Answer::Claims(verify::compare::subset(&subset, input, settings)?),
@@ -125,6 +128,7 @@ impl Answer {
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
             Self::Tests(_) => "test",
+            Self::Lint(_) => "lint",
             Self::Differences(_) => "diff",
             Self::Explain(_) => "explain",
             Self::Cost(_) => "cost",
@@ -143,6 +147,7 @@ impl Answer {
             Self::Demo(demo) => demo.exit(),
             Self::Claims(claims) => claims.exit(),
             Self::Tests(tests) => tests.exit(),
+            Self::Lint(lints) => lints.exit(),
             Self::Differences(differences) => differences.exit(),
             Self::Explain(explain) => explain.exit(),
             Self::Cost(cost) => cost.exit(),
@@ -161,6 +166,7 @@ impl Answer {
             Self::Demo(demo) => Some(demo.report()),
             Self::Claims(claims) => Some(claims.report()),
             Self::Tests(tests) => Some(tests.report()),
+            Self::Lint(lints) => Some(lints.report()),
             Self::Differences(differences) => Some(differences.report()),
             Self::CheckProof(checked) => Some(checked.report()),
             Self::Disasm(_) | Self::Written(_) | Self::Explain(_) | Self::Cost(_) | Self::Streamed => None,

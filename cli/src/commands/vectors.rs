@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::lines::{Line, Lines, MAX_LINE};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// What became of the files.
@@ -185,6 +185,7 @@ impl Vectors {
 
     pub(crate) fn report(&self) -> Report {
         let finding = |file: &Replayed, mismatch: &Mismatch| Finding {
+            level: Level::Error,
             rule: mismatch.about,
             message: mismatch.sentence(),
             file: (file.file != "-").then(|| file.file.clone()),

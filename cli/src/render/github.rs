@@ -2,9 +2,9 @@
 
 use core::fmt::Write as _;
 
-use crate::report::{Outcome, Report};
+use crate::report::{Level, Outcome, Report};
 
-/// One `::error` line a finding, one `::notice` line a skipped case, and the totals.
+/// One `::error`, `::warning` or `::notice` line a finding, one `::notice` line a skipped case, and the totals.
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     for (case, finding) in report.findings() {
@@ -20,7 +20,12 @@ pub(super) fn render(report: &Report) -> String {
         }
         let _ = writeln!(
             text,
-            "::error {properties}::{}",
+            "::{} {properties}::{}",
+            match finding.level {
+                Level::Error => "error",
+                Level::Warning => "warning",
+                Level::Note => "notice",
+            },
             data(&format!("{}: {}", case.name, finding.message))
         );
     }

@@ -23,6 +23,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Demo(inner) => document(answer, inner),
         Answer::Claims(inner) => document(answer, inner),
         Answer::Tests(inner) => document(answer, inner),
+        Answer::Lint(inner) => document(answer, inner),
         Answer::Differences(inner) => document(answer, inner),
         Answer::Explain(inner) => document(answer, inner),
         Answer::Cost(inner) => document(answer, inner),

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::report::{Case, Outcome, Report};
+use crate::report::{Case, Finding, Outcome, Report};
 
 /// One `testsuite` with a `testcase` for each case.
 pub(super) fn render(report: &Report) -> String {
@@ -29,6 +29,14 @@ fn write_case(xml: &mut String, suite: &str, case: &Case) {
     );
     let _ = match &case.outcome {
         Outcome::Passed => writeln!(xml, "{head}/>"),
+        Outcome::Noted(findings) => {
+            let all: Vec<String> = findings.iter().map(noted).collect();
+            writeln!(
+                xml,
+                "{head}>\n      <system-out>{}</system-out>\n    </testcase>",
+                escaped(&all.join("\n"))
+            )
+        }
         Outcome::Skipped(why) => writeln!(
             xml,
             "{head}>\n      <skipped message=\"{}\"/>\n    </testcase>",
@@ -48,6 +56,11 @@ fn write_case(xml: &mut String, suite: &str, case: &Case) {
             )
         }
     };
+}
+
+/// A finding that fails nothing.
+fn noted(finding: &Finding) -> String {
+    format!("{}: {}: {}", finding.level.name(), finding.rule, finding.message)
 }
 
 /// Text as XML 1.0 may hold it: most control characters cannot even be escaped.

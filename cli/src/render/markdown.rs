@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::report::{Outcome, Report};
+use crate::report::{Level, Outcome, Report};
 
 /// One row a case, or a row for each of its findings.
 pub(super) fn render(report: &Report) -> String {
@@ -16,10 +16,14 @@ pub(super) fn render(report: &Report) -> String {
         let _ = match &case.outcome {
             Outcome::Passed => writeln!(text, "| ok | {name} | |"),
             Outcome::Skipped(why) => writeln!(text, "| skipped | {name} | {} |", cell(why)),
-            Outcome::Failed(findings) => findings.iter().try_for_each(|finding| {
+            Outcome::Noted(findings) | Outcome::Failed(findings) => findings.iter().try_for_each(|finding| {
                 writeln!(
                     text,
-                    "| **failed** | {name} | {}: {} |",
+                    "| {} | {name} | {}: {} |",
+                    match finding.level {
+                        Level::Error => "**failed**",
+                        Level::Warning | Level::Note => finding.level.name(),
+                    },
                     finding.rule,
                     cell(&finding.message)
                 )

@@ -129,8 +129,9 @@ fn text(answer: &Answer, style: Style) -> String {
 /// A report with one case of each kind and awkward characters.
 #[cfg(test)]
 fn sample() -> crate::report::Report {
-    use crate::report::{Case, Finding, Report};
+    use crate::report::{Case, Finding, Level, Report};
     let finding = |rule, message: &str, file: Option<&str>, line| Finding {
+        level: Level::Error,
         rule,
         message: message.to_owned(),
         file: file.map(str::to_owned),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use callproof::lint::{Rule, Severity};
 use serde_json::{Value, json};
 
 use crate::report::{Case, Finding, Report};
@@ -9,7 +10,7 @@ use crate::report::{Case, Finding, Report};
 /// One run with a result for each finding.
 pub(super) fn render(report: &Report) -> String {
     let ids: BTreeSet<&str> = report.findings().map(|(_, finding)| finding.rule).collect();
-    let rules: Vec<Value> = ids.into_iter().map(|id| json!({"id": id})).collect();
+    let rules: Vec<Value> = ids.into_iter().map(rule).collect();
     let results: Vec<Value> = report
         .findings()
         .map(|(case, finding)| result(report, case, finding))
@@ -29,10 +30,36 @@ pub(super) fn render(report: &Report) -> String {
     format!("{log:#}\n")
 }
 
+/// What is known of a rule: the rules of `lint` have a text and a page.
+fn rule(id: &str) -> Value {
+    let Some(rule) = Rule::named(id) else {
+        return json!({"id": id});
+    };
+    let level = match rule.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "note",
+    };
+    let mut known = json!({
+        "id": id,
+        "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": format!("{}; see {}", rule.fix, rule.page())},
+        "defaultConfiguration": {"level": level},
+    });
+    // A page needs an absolute address, which the package has once it says where it lives.
+    let home = env!("CARGO_PKG_REPOSITORY");
+    if let (false, Some(known)) = (home.is_empty(), known.as_object_mut()) {
+        let page = format!("{home}/blob/main/{}", rule.page());
+        known.insert("helpUri".to_owned(), json!(page));
+    }
+    known
+}
+
 fn result(report: &Report, case: &Case, finding: &Finding) -> Value {
     let mut result = json!({
         "ruleId": finding.rule,
-        "level": "error",
+        "level": finding.level.name(),
         "message": {"text": format!("{}: {}", case.name, finding.message)},
         "partialFingerprints": {"callproof/v1": format!("{}/{}/{}", report.suite, case.name, finding.message)},
     });

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::report::{Outcome, Report};
+use crate::report::{Level, Outcome, Report};
 
 /// One test point a case; findings are in its diagnostic block.
 pub(super) fn render(report: &Report) -> String {
@@ -10,7 +10,7 @@ pub(super) fn render(report: &Report) -> String {
     for (case, number) in report.cases.iter().zip(1_usize..) {
         let name = description(&case.name);
         let _ = match &case.outcome {
-            Outcome::Passed => writeln!(text, "ok {number} - {name}"),
+            Outcome::Passed | Outcome::Noted(_) => writeln!(text, "ok {number} - {name}"),
             Outcome::Skipped(why) => writeln!(text, "ok {number} - {name} # SKIP {}", one_line(why)),
             Outcome::Failed(_) => writeln!(text, "not ok {number} - {name}"),
         };
@@ -22,6 +22,9 @@ pub(super) fn render(report: &Report) -> String {
             // A JSON string is a YAML string.
             let message = serde_json::Value::from(finding.message.as_str());
             let _ = writeln!(text, "    - rule: {}\n      message: {message}", finding.rule);
+            if finding.level != Level::Error {
+                let _ = writeln!(text, "      severity: {}", finding.level.name());
+            }
         }
         text.push_str("  ...\n");
     }

@@ -138,6 +138,19 @@ pub struct Note {
     pub span: Span,
     /// What it is and what it means
     pub message: String,
+    /// What kind of departure it is
+    pub kind: NoteKind,
+}
+
+/// What a note is about.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum NoteKind {
+    /// The text means something else than it seems to
+    #[default]
+    Departure,
+    /// A name that no call has, which is left out
+    UnknownName,
 }
 
 impl Default for PolicyOptions<'_> {
@@ -171,8 +184,16 @@ impl core::fmt::Debug for PolicyOptions<'_> {
 impl Note {
     /// A note about a place.
     pub fn new(message: impl Into<String>, span: Span) -> Self {
-        let message = message.into();
-        Self { span, message }
+        let (message, kind) = (message.into(), NoteKind::Departure);
+        Self { span, message, kind }
+    }
+
+    /// A note about a name that no call has.
+    pub fn unknown_name(message: impl Into<String>, span: Span) -> Self {
+        Self {
+            kind: NoteKind::UnknownName,
+            ..Self::new(message, span)
+        }
     }
 }
 

@@ -38,8 +38,17 @@ impl Report {
     }
 
     pub(super) fn note(&mut self, message: impl Into<String>, span: Span) {
+        self.push_note(Note::new(message, span));
+    }
+
+    /// A note about a name that no call has.
+    pub(super) fn note_unknown_name(&mut self, message: impl Into<String>, span: Span) {
+        self.push_note(Note::unknown_name(message, span));
+    }
+
+    fn push_note(&mut self, note: Note) {
         if self.notes.len() < NOTES {
-            self.notes.push(Note::new(message, span));
+            self.notes.push(note);
         }
     }
 

@@ -112,8 +112,11 @@ impl Space {
         Ok(any)
     }
 
-    /// Whether some choice of the bits in `free` (a mask for each word) leads to a call of the set.
-    pub(super) fn whatever(&mut self, set: Set, free: &[u32; 16]) -> Result<Set, Undecided> {
+    /// Whether some choice of the bits in `free` (a mask for each word as it lies in memory) leads to a call of the set.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit.
+    pub fn whatever(&mut self, set: Set, free: &[u32; 16]) -> Result<Set, Undecided> {
         let mut known = Map::default();
         self.quantify(set.0, free, &mut known).map(Set)
     }

@@ -18,7 +18,7 @@ use crate::limits::{Engine, Engines, Limit, Limits, Undecided};
 use crate::space::{Set, Space};
 use crate::subject::Subject;
 use crate::view::View;
-use crate::witness::disagreement;
+use crate::witness::{Failure, disagreement};
 
 /// Something that a filter can be compared with.
 #[derive(Clone, Debug)]
@@ -185,8 +185,11 @@ impl<'f> Session<'f> {
         Ok(outcome)
     }
 
-    /// All calls that a claim speaks of.
-    pub(super) fn asked(&mut self, grounded: &Grounded) -> Result<Set, Undecided> {
+    /// All calls that a predicate means, as a set of the session's space.
+    ///
+    /// # Errors
+    /// [`Undecided`] at a limit.
+    pub fn asked(&mut self, grounded: &Grounded) -> Result<Set, Undecided> {
         let mut asked = Set::EMPTY;
         for part in &grounded.parts {
             let calls = self.space.part(part, self.order)?;
@@ -217,6 +220,16 @@ impl<'f> Session<'f> {
         let function = self.space.function(&self.own, view)?;
         self.functions.push((view, function.clone()));
         Ok(function)
+    }
+
+    /// A call of a set, with what the chain says to it as the emulator replays it; `None` when the set is empty.
+    ///
+    /// # Errors
+    /// [`Failure`] when a limit is reached or the emulator says something else than the verifier.
+    pub fn witness(&mut self, set: Set) -> Result<Option<Shown>, Failure> {
+        let function = self.function(View::Value)?;
+        let found = self.space.witness(set, &[(&self.own, &function)])?;
+        Ok(found.map(|witness| self.shown(&witness.call)))
     }
 
     /// The whole function; when that takes too much, one that tells no more apart than needed.

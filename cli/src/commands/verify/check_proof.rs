@@ -9,7 +9,7 @@ use crate::args::CheckProof;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, read_file};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 
 /// What the checker says.
 #[derive(Clone, Debug, Serialize)]
@@ -123,6 +123,7 @@ impl Checked {
 
     pub(crate) fn report(&self) -> Report {
         let finding = self.reason.as_ref().map(|reason| Finding {
+            level: Level::Error,
             rule: "proof",
             message: reason.clone(),
             file: Some(self.file.clone()),

@@ -242,6 +242,7 @@ impl Claims {
                 Case::new(
                     claim.claim.clone(),
                     vec![Reported {
+                        level: crate::report::Level::Error,
                         rule: "claim",
                         message: format!("{}{}", claim.reason, shown.collect::<String>()),
                         file: claim.file.clone(),

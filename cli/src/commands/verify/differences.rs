@@ -16,7 +16,7 @@ use crate::args::Pair;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, admitted};
-use crate::report::{Case, Finding, Report};
+use crate::report::{Case, Finding, Level, Report};
 use crate::settings::Settings;
 
 /// The difference of two chains.
@@ -149,6 +149,7 @@ impl Differences {
 
     pub(crate) fn report(&self) -> Report {
         let findings = self.equal.witnesses.first().map(|witness| Finding {
+            level: Level::Error,
             rule: "difference",
             message: format!("{}: {}", self.equal.reason, witness.call),
             file: None,

@@ -26,17 +26,17 @@ pub(crate) enum Live {
 }
 
 /// The running kernel, if there is a way to ask it.
-pub(super) struct Running {
+pub(crate) struct Running {
     oracle: Result<Box<dyn Oracle>, String>,
 }
 
 impl Running {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { oracle: oracle() }
     }
 
     /// Asks each filter of a chain, oldest first, about a call that gets this value from the emulator.
-    pub(super) fn ask(&mut self, filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Live {
+    pub(crate) fn ask(&mut self, filters: &[Filter<'_>], call: &SeccompData, value: u32, settings: &Settings) -> Live {
         let oracle = self.oracle.as_mut().map_err(|why| why.clone());
         let asked = oracle.and_then(|oracle| asked(oracle.as_mut(), filters, call, value, settings));
         asked.unwrap_or_else(|why| Live::Skipped { why })

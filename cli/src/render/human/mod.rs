@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 mod disasm;
 mod eval;
+mod lint;
 mod rules;
 mod table;
 mod vectors;
@@ -27,6 +28,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Demo(demo) => demo::text(demo),
         Answer::Claims(claims) => claims::text(claims),
         Answer::Tests(tests) => cases::text(tests),
+        Answer::Lint(lints) => lint::text(lints),
         Answer::Differences(differences) => rules::differences(differences),
         Answer::Explain(explain) => rules::explain(explain),
         Answer::Cost(cost) => cost::text(cost),

@@ -38,7 +38,7 @@ fn plain(profile: &Profile, report: &mut Report) -> Policy {
         let mut calls = Vec::new();
         for (name, span) in &syscall.names {
             if !names::known(name) {
-                report.note(
+                report.note_unknown_name(
                     format!(
                         "`{}` is no system call that is known, and is left out",
                         crate::text::shown(name)
@@ -103,7 +103,7 @@ fn add(syscall: &Syscall, runtime: Runtime, entries: &mut Vec<scmp::Entry>, repo
                 "`{}` is no system call that is known, and is left out",
                 crate::text::shown(name)
             );
-            report.note(message, *span);
+            report.note_unknown_name(message, *span);
             continue;
         }
         let entry = |args| scmp::Entry {
