@@ -26,7 +26,7 @@ const NARROW: &[(&str, &str)] = &[
 const FEW: f64 = 1.0 / 256.0;
 
 /// Masks of the words in memory.
-type Free = [u32; 16];
+pub(super) type Free = [u32; 16];
 
 /// `view-bypass`, `view-denies`
 pub(super) fn views(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
@@ -228,7 +228,7 @@ pub(super) fn pointers(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
 }
 
 /// The calls of which some are permitted and others not.
-fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
+pub(super) fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
     let mut decided = Vec::new();
     let mut abis = lens.abis.clone();
     if abis.contains(&Abi::X86_64) && !abis.contains(&Abi::X32) {
@@ -246,7 +246,7 @@ fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
 }
 
 /// The arguments of a call, numbered.
-fn arguments(call: Syscall) -> impl Iterator<Item = (u8, &'static Arg)> {
+pub(super) fn arguments(call: Syscall) -> impl Iterator<Item = (u8, &'static Arg)> {
     let args = call.prototype().map(|prototype| prototype.args).unwrap_or_default();
     (0_u8..).zip(args)
 }
@@ -265,8 +265,15 @@ fn mark(free: &mut Free, argument: u8, bits: u64, endian: Endian) {
     }
 }
 
+/// The low half of an argument.
+pub(super) fn free_low(argument: u8, endian: Endian) -> Free {
+    let mut low = [0; 16];
+    mark(&mut low, argument, 0xffff_ffff, endian);
+    low
+}
+
 /// The calls that differ from some call of a set in free bits alone.
-fn reachable(lens: &mut Lens<'_>, set: Set, free: &Free) -> Found<Set> {
+pub(super) fn reachable(lens: &mut Lens<'_>, set: Set, free: &Free) -> Found<Set> {
     Ok(lens.session.space().whatever(set, free)?)
 }
 
