@@ -54,7 +54,12 @@ const BROKEN: &[(&str, &[Abi], &str, &str)] = &[
         "pkey_mprotect",
     ),
     ("21-kill-thread/broken.bpfasm", X86, "kill-thread", "action"),
-    ("22-and-or-by-runtime/broken.json", X86, "namespace-gap", "clone"),
+    (
+        "22-and-or-by-runtime/broken.json",
+        X86,
+        "runtime-differs",
+        "same argument",
+    ),
     (
         "23-socketcall/broken.json",
         &[X86_64, I386],

@@ -1,5 +1,8 @@
 //! Rules about flags that a call denies, and others that do the same.
 
+use callproof_abi::Abi;
+use callproof_verifier::Set;
+
 use super::finding::{Finding, listed};
 use super::gaps::NAMESPACES;
 use super::lens::{Found, Lens, State};
@@ -44,7 +47,7 @@ pub(super) fn within(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
             }
             let told = match open.as_slice() {
                 [one] if closed.len() >= MOST => {
-                    let denied = with(closed.first().copied().unwrap_or_default());
+                    let denied = lens.calls(&with(closed.first().copied().unwrap_or_default()), abi)?;
                     let message = format!("`{call}` on {abi} denies each kind of new namespace but one: {one}");
                     Some((message, with(one), denied))
                 }
@@ -52,7 +55,7 @@ pub(super) fn within(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
             };
             let Some((message, open, denied)) = told else { continue };
             let mut shown = lens.show_open(&open, abi)?;
-            shown.extend(lens.show_denied(&denied, abi)?);
+            shown.extend(lens.show(denied)?);
             Finding::new("namespace-gap", format!("{call} alone on {abi}"), message)
                 .showing(lens, &shown)
                 .shown_in(found)?;
@@ -64,17 +67,19 @@ pub(super) fn within(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
 /// Two flags that are denied together and not alone: in words, as the calls that are open, as those that are denied.
 fn together(
     lens: &mut Lens<'_>,
-    abi: callproof_abi::Abi,
+    abi: Abi,
     (call, flags): (&str, &str),
     open: &[&str],
-) -> Found<Option<(String, String, String)>> {
+) -> Found<Option<(String, String, Set)>> {
+    let with = |flag: &str| format!("{call}({flags} & {flag})");
     for (at, one) in open.iter().enumerate() {
         for other in open.iter().skip(at).skip(1) {
-            let both = format!("{call}({flags} & ({one}|{other}) == {one}|{other})");
-            if lens.state(&both, abi)? == State::Denied {
+            let (first, second) = (lens.calls(&with(one), abi)?, lens.calls(&with(other), abi)?);
+            let both = lens.session.space().and(first, second)?;
+            if lens.state_of(both)? == State::Denied {
                 let names = listed(&[one, other]);
                 let message = format!("`{call}` on {abi} denies only together what it permits alone: {names}");
-                return Ok(Some((message, format!("{call}({flags} & {one})"), both)));
+                return Ok(Some((message, with(one), both)));
             }
         }
     }

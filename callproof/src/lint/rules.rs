@@ -272,6 +272,13 @@ pub static RULES: &[Rule] = &[
         "correct the name",
     ),
     rule(
+        "runtime-differs",
+        Warning,
+        "tools make different filters of the same policy",
+        "the policy is stricter under one runtime than under another",
+        "write it so that it means the same to all: two masks on one argument as one mask with all bits",
+    ),
+    rule(
         "reader-note",
         Info,
         "a policy means something else than its text seems to say",

@@ -57,6 +57,7 @@ fn notes(policies: &Policies, file: &str) -> Vec<Finding> {
     let finding = |note: &callproof_formats::policy::Note| {
         let rule = match note.kind {
             NoteKind::UnknownName => "unknown-name",
+            NoteKind::ByRuntime => "runtime-differs",
             _ => "reader-note",
         };
         let mut finding = Finding::new(rule, note.message.clone(), note.message.clone());
