@@ -26,7 +26,10 @@ pub(super) fn executable(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found
     Ok(())
 }
 
-/// How many kinds of namespaces a call has to deny for the last one to seem forgotten.
+/// The kind that came last to `clone`, in Linux 4.6: masks from before lack it. Any other that alone is open is meant.
+const NEWEST: &str = "CLONE_NEWCGROUP";
+
+/// How many kinds of namespaces a call has to deny for the newest one to seem forgotten.
 const MOST: usize = 5;
 
 /// `namespace-gap` within one call: one kind was forgotten, or two are denied together and each alone is not.
@@ -46,7 +49,7 @@ pub(super) fn within(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
                 }
             }
             let told = match open.as_slice() {
-                [one] if closed.len() >= MOST => {
+                [one] if *one == NEWEST && closed.len() >= MOST => {
                     let denied = lens.calls(&with(closed.first().copied().unwrap_or_default()), abi)?;
                     let message = format!("`{call}` on {abi} denies each kind of new namespace but one: {one}");
                     Some((message, with(one), denied))

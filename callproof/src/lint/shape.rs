@@ -1,9 +1,10 @@
 //! Rules about filters that decide nothing, and about comparisons that take the halves of a number apart.
 
-use callproof_verifier::{Relation, Set};
+use callproof_abi::Abi;
+use callproof_verifier::Set;
 use callproof_vm::Action;
 
-use super::arguments::{arguments, decided_by_arguments, free_low, reachable};
+use super::arguments::{arguments, decided_by_arguments, free_low, reachable, with_bits};
 use super::finding::Finding;
 use super::lens::{Found, Lens, State};
 use super::rules::Severity;
@@ -57,14 +58,14 @@ pub(super) fn torn(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
             let mut part = Set::EMPTY;
             let mut decides = true;
             for high in LARGE {
-                part = with_high(lens, calls, argument, high)?;
+                part = with_high(lens, calls, (call.abi, argument), high)?;
                 let open = lens.open(part)?;
                 decides &= reachable(lens, open, &low)? != open;
             }
             if !decides {
                 continue;
             }
-            let small = with_high(lens, calls, argument, 0)?;
+            let small = with_high(lens, calls, (call.abi, argument), 0)?;
             let open = lens.open(small)?;
             if reachable(lens, open, &low)? != open {
                 continue;
@@ -86,8 +87,7 @@ pub(super) fn torn(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
 }
 
 /// Those of the calls in which an argument has this high half.
-fn with_high(lens: &mut Lens<'_>, calls: Set, argument: u8, high: u32) -> Found<Set> {
-    let space = lens.session.space();
-    let part = space.argument(argument, Relation::Equal, 0xffff_ffff_0000_0000, u64::from(high) << 32)?;
-    Ok(space.and(calls, part)?)
+fn with_high(lens: &mut Lens<'_>, calls: Set, register: (Abi, u8), high: u32) -> Found<Set> {
+    let part = with_bits(lens, register, 0xffff_ffff_0000_0000, u64::from(high) << 32)?;
+    Ok(lens.session.space().and(calls, part)?)
 }
