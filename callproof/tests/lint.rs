@@ -376,3 +376,76 @@ fn findings_are_of_rules() {
         );
     }
 }
+
+#[test]
+fn filters_that_decide_nothing() {
+    let severity = |text: &str| of(&linted(X86, &[assembled(text)]), "one-verdict").map(|found| found.severity);
+    assert_eq!(severity("ret #0x7fff0000\n"), Some(Warning));
+    assert_eq!(severity("ret #0x80000000\n"), Some(Info));
+    assert_eq!(severity("ret #0x7ffc0000\n"), None);
+    assert_eq!(
+        severity("ld [0]\njeq #1, a, b\na: ret #0x7fff0000\nb: ret #0x50001\n"),
+        None
+    );
+}
+
+#[test]
+fn numbers_whose_halves_are_compared_apart() {
+    let text = |high: &str| {
+        format!(
+            "ld [4]\njne #0xc000003e, b\nld [0]\njne #77, b\nld [28]\n{high}\n\
+             low: ld [24]\njge #0x1000, b, a\na: ret #0x7fff0000\nb: ret #0x50001\n"
+        )
+    };
+    let found = |high: &str| of(&linted(X86, &[assembled(&text(high))]), "torn-comparison").is_some();
+    assert!(found("jge #1, low, a"));
+    assert!(!found("jgt #1, b\njeq #1, low, a"));
+    // Tests of bits and of equal values are not by size.
+    assert!(!found("jset #0x10, low, a"));
+    assert!(!found("jeq #1, low, a"));
+    assert!(!found("jeq #0xffffffff, low, b"));
+}
+
+#[test]
+fn flags_that_were_forgotten() {
+    let clone = |flags: &str| format!("default kill\nallow read, clone(clone_flags & ({flags}) == 0)");
+    let all = "CLONE_NEWUSER|CLONE_NEWNS|CLONE_NEWNET|CLONE_NEWPID|CLONE_NEWIPC|CLONE_NEWUTS";
+    fault(
+        "namespace-gap",
+        Warning,
+        X86,
+        &clone(all),
+        &clone(&format!("{all}|CLONE_NEWCGROUP")),
+    );
+    fault(
+        "namespace-gap",
+        Warning,
+        X86,
+        "default kill\nallow clone(clone_flags & CLONE_NEWUSER == 0), clone(clone_flags & CLONE_NEWNS == 0)",
+        &clone("CLONE_NEWUSER|CLONE_NEWNS"),
+    );
+    let exec = "prot & PROT_EXEC == 0";
+    fault(
+        "group-gap",
+        Warning,
+        X86,
+        &format!("default kill\nallow mprotect({exec}), pkey_mprotect"),
+        &format!("default kill\nallow mprotect({exec}), pkey_mprotect({exec})"),
+    );
+}
+
+#[test]
+fn profiles_that_runtimes_read_differently() {
+    let profile = |args: &str| {
+        format!(
+            "{{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"architectures\": [\"SCMP_ARCH_X86_64\"], \"syscalls\": [\n\
+             {{\"names\": [\"clone\"], \"action\": \"SCMP_ACT_ALLOW\", \"args\": [{args}]}}]}}"
+        )
+    };
+    let mask =
+        |bit: u32| format!("{{\"index\": 0, \"value\": {bit}, \"valueTwo\": 0, \"op\": \"SCMP_CMP_MASKED_EQ\"}}");
+    let two = of_text(&profile(&format!("{}, {}", mask(4), mask(8))), "two.json");
+    let found = of(&two, "runtime-differs").unwrap();
+    assert_eq!((found.severity, found.place.as_ref().unwrap().line), (Warning, 2));
+    assert!(of(&of_text(&profile(&mask(12)), "one.json"), "runtime-differs").is_none());
+}

@@ -26,7 +26,7 @@ const NARROW: &[(&str, &str)] = &[
 const FEW: f64 = 1.0 / 256.0;
 
 /// Masks of the words in memory.
-type Free = [u32; 16];
+pub(super) type Free = [u32; 16];
 
 /// `view-bypass`, `view-denies`
 pub(super) fn views(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()> {
@@ -124,9 +124,8 @@ fn extended(lens: &mut Lens<'_>, call: Syscall) -> Found<Set> {
             }
             let ones = u64::MAX.checked_shr(64_u32.saturating_sub(upper)).unwrap_or(u64::MAX);
             let above = u64::MAX << bits.saturating_sub(1) & ones;
-            let space = lens.session.space();
-            let own = space.argument(argument, Relation::Equal, above, above)?;
-            all = space.or(all, own)?;
+            let own = with_bits(lens, (call.abi, argument), above, above)?;
+            all = lens.session.space().or(all, own)?;
         }
     }
     Ok(all)
@@ -140,12 +139,13 @@ fn sign_extended(lens: &mut Lens<'_>, call: Syscall, calls: Set) -> Found<Set> {
         if !width.signed || width.bits != 32 || call.abi.register_bits() != 64 {
             continue;
         }
-        let space = lens.session.space();
-        let mut own = space.argument(argument, Relation::Equal, 0xffff_ffff_8000_0000, 0xffff_ffff_8000_0000)?;
+        let above = 0xffff_ffff_8000_0000;
+        let mut own = with_bits(lens, (call.abi, argument), above, above)?;
         for other in (0..6).filter(|other| *other != argument) {
-            let none = space.argument(other, Relation::Equal, 0xffff_ffff_0000_0000, 0)?;
-            own = space.and(own, none)?;
+            let none = with_bits(lens, (call.abi, other), 0xffff_ffff_0000_0000, 0)?;
+            own = lens.session.space().and(own, none)?;
         }
+        let space = lens.session.space();
         let own = space.and(own, calls)?;
         all = space.or(all, own)?;
     }
@@ -173,8 +173,8 @@ pub(super) fn halves(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<()>
             if any_low == open || space.share(open) > space.share(any_low) * FEW {
                 continue;
             }
-            let large = space.argument(argument, Relation::Above, u64::MAX, u64::from(u32::MAX))?;
-            let large = space.and(open, large)?;
+            let small = with_bits(lens, (call.abi, argument), 0xffff_ffff_0000_0000, 0)?;
+            let large = lens.session.space().minus(open, small)?;
             let message = format!(
                 "argument {argument} (`{}`) of `{}` on {} is compared in its low half alone",
                 arg.name, call.name, call.abi
@@ -200,10 +200,7 @@ pub(super) fn pointers(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
             }
             let mut free = [0; 16];
             mark(&mut free, argument, u64::MAX, endian);
-            let null = lens
-                .session
-                .space()
-                .argument(argument, Relation::Equal, width.mask(), 0)?;
+            let null = with_bits(lens, (call.abi, argument), width.mask(), 0)?;
             let some = lens.session.space().minus(calls, null)?;
             let open = lens.open(some)?;
             let possible = reachable(lens, open, &free)?;
@@ -228,7 +225,7 @@ pub(super) fn pointers(lens: &mut Lens<'_>, found: &mut Vec<Finding>) -> Found<(
 }
 
 /// The calls of which some are permitted and others not.
-fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
+pub(super) fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
     let mut decided = Vec::new();
     let mut abis = lens.abis.clone();
     if abis.contains(&Abi::X86_64) && !abis.contains(&Abi::X32) {
@@ -246,7 +243,7 @@ fn decided_by_arguments(lens: &mut Lens<'_>) -> Found<Vec<(Syscall, Set)>> {
 }
 
 /// The arguments of a call, numbered.
-fn arguments(call: Syscall) -> impl Iterator<Item = (u8, &'static Arg)> {
+pub(super) fn arguments(call: Syscall) -> impl Iterator<Item = (u8, &'static Arg)> {
     let args = call.prototype().map(|prototype| prototype.args).unwrap_or_default();
     (0_u8..).zip(args)
 }
@@ -265,8 +262,35 @@ fn mark(free: &mut Free, argument: u8, bits: u64, endian: Endian) {
     }
 }
 
+/// The calls in which these bits of an argument have this value, in the byte order of the ABI.
+pub(super) fn with_bits(lens: &mut Lens<'_>, (abi, argument): (Abi, u8), bits: u64, value: u64) -> Found<Set> {
+    let endian = lens.order.of(abi.audit_arch());
+    let (mut masks, mut values) = ([0; 16], [0; 16]);
+    mark(&mut masks, argument, bits, endian);
+    mark(&mut values, argument, value, endian);
+    let mut all = Set::ALL;
+    for (word, (mask, value)) in (0_u8..).zip(masks.into_iter().zip(values)) {
+        let space = lens.session.space();
+        let same = space.word(&WordTest {
+            word,
+            relation: Relation::Equal,
+            mask,
+            value,
+        })?;
+        all = space.and(all, same)?;
+    }
+    Ok(all)
+}
+
+/// The low half of an argument.
+pub(super) fn free_low(argument: u8, endian: Endian) -> Free {
+    let mut low = [0; 16];
+    mark(&mut low, argument, 0xffff_ffff, endian);
+    low
+}
+
 /// The calls that differ from some call of a set in free bits alone.
-fn reachable(lens: &mut Lens<'_>, set: Set, free: &Free) -> Found<Set> {
+pub(super) fn reachable(lens: &mut Lens<'_>, set: Set, free: &Free) -> Found<Set> {
     Ok(lens.session.space().whatever(set, free)?)
 }
 

@@ -158,7 +158,7 @@ fn is_meant(lens: &mut Lens<'_>, names: &[&str], abi: Abi, denylist: bool) -> Fo
 }
 
 /// Kinds of namespaces, by the flag that makes one.
-const NAMESPACES: &[&str] = &[
+pub(super) const NAMESPACES: &[&str] = &[
     "CLONE_NEWUSER",
     "CLONE_NEWNS",
     "CLONE_NEWNET",

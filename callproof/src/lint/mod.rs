@@ -16,6 +16,7 @@
 mod abis;
 mod arguments;
 mod finding;
+mod flags;
 mod gaps;
 mod lens;
 mod multiplexed;
@@ -23,6 +24,7 @@ mod numbers;
 mod pairs;
 mod program;
 mod rules;
+mod shape;
 mod texts;
 
 use callproof_abi::Abi;
@@ -67,13 +69,17 @@ type Check = (
 
 const CHECKS: &[Check] = &[
     (&["arch-unchecked"], abis::unchecked),
+    (&["one-verdict"], shape::one_verdict),
     (&["x32-open", "compat-open"], abis::partners),
     (&["unknown-allowed", "unknown-errno"], numbers::unknown),
     (&["errno-fallback"], numbers::fallbacks),
     (&["view-bypass", "view-denies"], arguments::views),
     (&["half-argument"], arguments::halves),
+    (&["torn-comparison"], shape::torn),
     (&["pointer-compared"], arguments::pointers),
     (&["group-gap"], gaps::groups),
+    (&["group-gap"], flags::executable),
+    (&["namespace-gap"], flags::within),
     (&["namespace-gap"], gaps::namespaces),
     (&["io-uring-open"], gaps::io_uring),
     (&["multiplexed-open"], multiplexed::carriers),

@@ -83,6 +83,13 @@ pub static RULES: &[Rule] = &[
         "compare `arch` first and kill, or deny, what is none of the ABIs that the filter is for",
     ),
     rule(
+        "one-verdict",
+        Warning,
+        "every call is permitted, or none is",
+        "a filter that decides nothing is most often made from a list that was empty by mistake",
+        "see that the list from which the filter is made has what was meant",
+    ),
+    rule(
         "x32-open",
         Error,
         "x32 permits a call that x86_64 denies",
@@ -137,6 +144,13 @@ pub static RULES: &[Rule] = &[
         "only the low half of a 64-bit argument is compared with the values that are permitted",
         "the kernel reads all 64 bits: a caller can add any high half and have another value permitted",
         "compare the high half too",
+    ),
+    rule(
+        "torn-comparison",
+        Warning,
+        "the halves of a 64-bit number are compared each for itself",
+        "a larger number can have a smaller low half: it is taken for a small one",
+        "compare the low half only where the high halves are equal",
     ),
     rule(
         "pointer-compared",
@@ -256,6 +270,13 @@ pub static RULES: &[Rule] = &[
         "a policy names a call that no ABI has",
         "the rule is left out, so the call that was meant gets another answer",
         "correct the name",
+    ),
+    rule(
+        "runtime-differs",
+        Warning,
+        "tools make different filters of the same policy",
+        "the policy is stricter under one runtime than under another",
+        "write it so that it means the same to all: two masks on one argument as one mask with all bits",
     ),
     rule(
         "reader-note",

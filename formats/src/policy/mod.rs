@@ -153,6 +153,8 @@ pub enum NoteKind {
     Departure,
     /// A name that no call has, which is left out
     UnknownName,
+    /// Tools make different filters of the text
+    ByRuntime,
 }
 
 impl Default for PolicyOptions<'_> {
@@ -194,6 +196,14 @@ impl Note {
     pub fn unknown_name(message: impl Into<String>, span: Span) -> Self {
         Self {
             kind: NoteKind::UnknownName,
+            ..Self::new(message, span)
+        }
+    }
+
+    /// A note about a place of which tools make different filters.
+    pub fn by_runtime(message: impl Into<String>, span: Span) -> Self {
+        Self {
+            kind: NoteKind::ByRuntime,
             ..Self::new(message, span)
         }
     }

@@ -41,6 +41,11 @@ impl Report {
         self.push_note(Note::new(message, span));
     }
 
+    /// A note about a place of which tools make different filters.
+    pub(super) fn note_by_runtime(&mut self, message: impl Into<String>, span: Span) {
+        self.push_note(Note::by_runtime(message, span));
+    }
+
     /// A note about a name that no call has.
     pub(super) fn note_unknown_name(&mut self, message: impl Into<String>, span: Span) {
         self.push_note(Note::unknown_name(message, span));

@@ -35,6 +35,11 @@ pub(super) fn read(text: &str, options: &PolicyOptions<'_>) -> Result<PolicyRead
 fn plain(profile: &Profile, report: &mut Report) -> Policy {
     let mut rules: Vec<Rule> = Vec::new();
     for syscall in &profile.syscalls {
+        if tests_one_argument_twice(syscall) {
+            let message = "two conditions are on the same argument: the specification wants both, and runc and crun make a \
+                           rule of each, so that one of them is enough";
+            report.note_by_runtime(message, syscall.span);
+        }
         let mut calls = Vec::new();
         for (name, span) in &syscall.names {
             if !names::known(name) {
@@ -87,15 +92,20 @@ fn compiled(profile: &Profile, runtime: Runtime, report: &mut Report) -> Policy 
     policy
 }
 
+/// Whether two conditions of an entry are on the same argument.
+fn tests_one_argument_twice(syscall: &Syscall) -> bool {
+    (0..6).any(|index| syscall.args.iter().filter(|arg| arg.index == index).count() > 1)
+}
+
 /// The rules that a runtime gives to the library for an entry of the profile.
 fn add(syscall: &Syscall, runtime: Runtime, entries: &mut Vec<scmp::Entry>, report: &mut Report) {
-    let twice = (0..6).any(|index| syscall.args.iter().filter(|arg| arg.index == index).count() > 1);
+    let twice = tests_one_argument_twice(syscall);
     if twice {
         let message = format!(
             "two conditions are on the same argument, so {} makes a rule of each: one of them is enough, not all",
             name_of(runtime)
         );
-        report.note(message, syscall.span);
+        report.note_by_runtime(message, syscall.span);
     }
     for (name, span) in &syscall.names {
         if !names::known(name) {
