@@ -118,7 +118,7 @@ fn main() -> Outcome<()> {
     let threads = thread::available_parallelism()?.get();
     println!("{threads} threads");
     let native = || Ok(NativeOracle::new()?);
-    for (count, calls) in [(400, 4096), (2000, 256), (8000, 16), (16_000, 1)] {
+    for (count, calls) in [(100, 4096), (500, 256), (2000, 16), (4000, 1)] {
         let (programs, evaluations) = rate(native, [threads, count, calls])?;
         println!("native, {calls} calls a program: {programs:.0} programs/s, {evaluations:.0} evaluations/s");
     }
