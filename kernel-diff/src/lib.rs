@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | what can be asked here? | [`probe()`] | nothing |
 //! | what does a filter return? | [`NativeOracle`] | x86_64, filters |
+//! | the same, with any instruction pointer? | [`PtraceOracle`] | x86_64, filters, tracing |
+//! | what `seccomp_data` does it build? | [`NotifyOracle`] | x86_64, Linux 5.0 |
+//! | does it skip the filter for a call? | [`BitmapOracle`] | x86_64, Linux 5.11, some quiet |
 //! | what does the kernel's BPF engine return? | [`SocketOracle`] | any machine, no privilege |
 //! | does the kernel install it? | [`AdmissionOracle`] | filters |
 //! | how long is it after conversion? | [`fits`] | filters |
@@ -35,7 +38,7 @@ mod sys;
 pub use admission::{AdmissionOracle, Method};
 pub use campaign::{Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign};
 pub use capture::{CaptureError, Captured, Dumped, DumpedFilter, Ended, Limits, Outcome, Recording, dump, exec};
-pub use native::NativeOracle;
+pub use native::{BitmapOracle, Cached, Entry, NativeOracle, Notified, NotifyOracle, PtraceOracle, Timing};
 pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
 pub use probe::{Capabilities, machine, probe};
 pub use room::fits;

@@ -26,6 +26,11 @@ pub trait Oracle {
     /// What it can observe.
     fn observes(&self) -> Observes;
 
+    /// Whether calls are made with whatever instruction pointer is asked for, and none becomes a constant.
+    fn any_instruction_pointer(&self) -> bool {
+        false
+    }
+
     /// The 32-bit values that a program returns for some calls, in their order.
     ///
     /// # Errors

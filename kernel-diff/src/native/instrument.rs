@@ -97,7 +97,7 @@ pub(crate) fn instrument(program: &[Insn], gates: Gates, pins: Pins, select: Sel
 }
 
 /// Allows every call that does not come from a gate, so that the harness lives, and hands on A = X = 0.
-fn guard(gates: Gates) -> Vec<Insn> {
+pub(crate) fn guard(gates: Gates) -> Vec<Insn> {
     let [low, high] = [gates.base & 0xffff_ffff, gates.base >> 32].map(|half| u32::try_from(half).unwrap_or(0));
     // The gates are aligned to their span, so the last address does not wrap.
     let last = low
@@ -162,7 +162,7 @@ pub(crate) const fn answer_word(value: u32, chunk: u32) -> u32 {
     value >> (CHUNK_BITS * chunk) & CHUNK_MASK | ANSWER
 }
 
-fn pinned(insn: Insn, pins: Pins) -> Insn {
+pub(crate) fn pinned(insn: Insn, pins: Pins) -> Insn {
     let low_high = |ip: u64| [ip & 0xffff_ffff, ip >> 32].map(|half| u32::try_from(half).unwrap_or(0));
     let constant = match (insn.code, insn.k) {
         (0x20, 0) => pins.nr,

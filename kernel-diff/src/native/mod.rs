@@ -1,9 +1,13 @@
 //! The oracle that makes real system calls.
 
 mod batch;
+mod bitmap;
 mod gate;
 pub(crate) mod instrument;
+mod notify;
 mod plan;
+mod tracee;
+mod tracer;
 
 use callproof_vm::{Insn, SeccompData};
 
@@ -13,7 +17,10 @@ use crate::sys::{Status, Worker, sock_filter};
 use batch::{Batch, CALLS, Call, DIED, INSNS, INSTALLS, Install};
 use plan::{Planned, Site, plan};
 
+pub use bitmap::{BitmapOracle, Cached, Timing};
 pub(crate) use gate::{Abi, Gates};
+pub use notify::{Entry, Notified, NotifyOracle};
+pub use tracer::PtraceOracle;
 
 /// Exact results of seccomp itself, on x86_64: the filter is installed, and calls with the wanted numbers and arguments
 /// are made, as x86_64 and, where the kernel has it, as i386 calls by `int 0x80`.

@@ -80,14 +80,14 @@ struct Group {
 
 /// Which of the words that a gate cannot choose freely a program reads.
 #[derive(Clone, Copy, Debug)]
-struct Reads {
-    nr: bool,
-    arch: bool,
+pub(super) struct Reads {
+    pub(super) nr: bool,
+    pub(super) arch: bool,
     ip: bool,
 }
 
 impl Reads {
-    fn of(program: &[Insn]) -> Self {
+    pub(super) fn of(program: &[Insn]) -> Self {
         let reads = |offset| program.iter().any(|insn| insn.code == 0x20 && insn.k == offset);
         Self {
             nr: reads(0),
