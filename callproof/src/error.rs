@@ -8,7 +8,7 @@ use callproof_policy::{Problem, Problems};
 use thiserror::Error;
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 pub struct Error {
     /// What kind of trouble it is
     pub kind: ErrorKind,
@@ -43,6 +43,13 @@ impl fmt::Display for Error {
             Some(help) => write!(f, "\n  help: {help}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The same words, because tests unwrap.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -136,8 +136,53 @@ fn unreachable_parts_are_told_apart() {
         .map(|(_, spot)| (spot.pc, spot.met))
         .collect();
     assert_eq!(dead, [(2, Some(false)), (5, None)]);
-    assert_eq!(found.exercised(), (3, 5));
+    assert_eq!((found.exercised, found.reachable), (3, 5));
     assert!((found.percent() - 60.0).abs() < 0.01);
+    // What cannot be reached is not in lcov's file either.
+    assert!(
+        found.lcov().contains("BRF:3\n") && found.lcov().contains("LF:2\n"),
+        "{}",
+        found.lcov()
+    );
+}
+
+/// What a case does not speak of is named as a case would name it.
+#[test]
+fn the_missing_call_is_a_case() {
+    let insns = [
+        Insn::stmt(0x20, 0),
+        Insn::jump(0x15, 101, 0, 1),
+        Insn::stmt(0x06, 0x0005_0001),
+        Insn::stmt(0x06, 0x7fff_0000),
+    ];
+    let folder = folder("copied");
+    let missing = |cases: &str| {
+        let found = covered(&folder, &insns, cases);
+        let spot = found
+            .spots()
+            .find(|(_, spot)| spot.hits == 0)
+            .map(|(_, spot)| spot.clone());
+        spot.and_then(|spot| spot.missing)
+    };
+    let call = missing("allow read\n").unwrap();
+    assert!(call.starts_with("ptrace(") && call.ends_with(" on x86_64"), "{call}");
+    assert_eq!(missing(&format!("allow read\ndeny {call}\n")), None);
+}
+
+/// What a limit kept open is no finding.
+#[test]
+fn limits_are_told() {
+    let folder = folder("limits");
+    let insns = [
+        Insn::stmt(0x20, 0),
+        Insn::jump(0x15, 0, 0, 1),
+        Insn::stmt(0x06, 0x7fff_0000),
+        Insn::stmt(0x06, 0x0005_0001),
+    ];
+    assert!(covered(&folder, &insns, "allow read\n").is_whole());
+    let mut options = Options::default();
+    options.limits.states = 1;
+    assert!(!coverage(&folder.join("f.calls"), &options).unwrap().is_whole());
 }
 
 #[test]

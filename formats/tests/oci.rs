@@ -144,7 +144,7 @@ fn a_repeated_argument_turns_all_into_any() {
     let calls = [[15, 7], [15, 0], [5, 7], [30, 0]];
     let got = |runtime| {
         let read = read(&text, &options(runtime));
-        assert_eq!(says(&read, "one of them is enough"), runtime != Runtime::Spec);
+        assert!(says(&read, "one of them is enough"));
         calls.map(|[a, b]| decide(&read, Abi::X86_64, "read", [a, b, 0, 0, 0, 0]) == ALLOW)
     };
     assert_eq!(got(Runtime::Spec), [true, false, false, false]);

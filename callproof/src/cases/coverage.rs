@@ -35,6 +35,10 @@ pub struct Coverage {
     pub undecided: Vec<(usize, String)>,
     /// The filters, oldest first
     pub filters: Vec<OfFilter>,
+    /// How many ways and returns are exercised
+    pub exercised: usize,
+    /// Of how many that some call reaches
+    pub reachable: usize,
     /// The limit that kept the answer about what any call can exercise: unreachable parts then count as reachable
     pub limit: Option<String>,
 }
@@ -215,6 +219,9 @@ impl Counter<'_> {
         }
         self.show_missing(&mut filters, &examples);
         self.found.filters = filters;
+        let reachable = || self.found.spots().filter(|(_, spot)| spot.reachable);
+        let exercised = reachable().filter(|(_, spot)| spot.hits > 0).count();
+        (self.found.exercised, self.found.reachable) = (exercised, reachable().count());
         Ok(self.found)
     }
 
@@ -232,7 +239,7 @@ impl Counter<'_> {
                         Some(true) => met,
                         Some(false) => unmet,
                     };
-                    spot.missing = there.then(|| call::print(example));
+                    spot.missing = there.then(|| as_case(example));
                 }
             }
         }
@@ -267,6 +274,16 @@ impl Counter<'_> {
     }
 }
 
+/// A call as a case names it, where a case can: one without a name, or of no ABI, is shown as `callproof eval` reads it.
+fn as_case(call: &SeccompData) -> String {
+    let text = call::print(call);
+    let abi = crate::exhibit::abi(call).filter(|abi| abi.syscall_name(call.nr.cast_unsigned()).is_some());
+    match abi {
+        Some(abi) if call.instruction_pointer == 0 => text.replace(&format!(" arch={abi}"), &format!(" on {abi}")),
+        _ => text,
+    }
+}
+
 /// The spots of an instruction.
 fn spots(line: &disasm::Line, [executed, met, unmet]: [u64; 3]) -> Vec<Spot> {
     let spot = |met, hits| Spot {
@@ -294,23 +311,19 @@ impl Coverage {
         })
     }
 
-    /// How many spots are exercised, of how many that some call reaches.
+    /// Whether no limit kept an answer. Else the figures are what was found until then, and no finding.
     #[must_use]
-    pub fn exercised(&self) -> (usize, usize) {
-        let reachable = || self.spots().filter(|(_, spot)| spot.reachable);
-        let hit = reachable().filter(|(_, spot)| spot.hits > 0);
-        (hit.count(), reachable().count())
+    pub fn is_whole(&self) -> bool {
+        self.undecided.is_empty() && self.limit.is_none()
     }
 
-    /// The same in percent; 100 when nothing can be exercised.
+    /// How much of what calls can reach is exercised, in percent; 100 when nothing can be reached.
     #[must_use]
     pub fn percent(&self) -> f64 {
-        let (hit, all) = self.exercised();
-        if all == 0 {
-            100.0
-        } else {
-            100.0 * hit as f64 / all as f64
+        if self.reachable == 0 {
+            return 100.0;
         }
+        100.0 * self.exercised as f64 / self.reachable as f64
     }
 
     /// The same in the format of lcov's trace files. The lines are those of `callproof disasm`: instruction 0 is line 1.
@@ -321,32 +334,31 @@ impl Coverage {
 }
 
 impl OfFilter {
+    /// Without what no call reaches, which no case could make better.
     fn lcov(&self) -> String {
         use core::fmt::Write as _;
+        let reachable = |spots: &[Spot]| -> Vec<Spot> { spots.iter().filter(|spot| spot.reachable).cloned().collect() };
+        let (branches, returns) = (reachable(&self.branches), reachable(&self.returns));
         let mut text = format!("TN:\nSF:{}\n", self.filter);
-        for pair in self.branches.chunks(2) {
+        for pair in branches.chunk_by(|a, b| a.pc == b.pc) {
             let reached: u64 = pair.iter().map(|spot| spot.hits).sum();
-            for (number, spot) in pair.iter().enumerate() {
+            for spot in pair {
                 // A test that no case reaches has no counts.
                 let taken = if reached == 0 {
                     "-".to_owned()
                 } else {
                     spot.hits.to_string()
                 };
+                let number = u8::from(spot.met == Some(false));
                 let _ = writeln!(text, "BRDA:{},0,{number},{taken}", spot.pc.saturating_add(1));
             }
         }
         let hit = |spots: &[Spot]| spots.iter().filter(|spot| spot.hits > 0).count();
-        let _ = writeln!(text, "BRF:{}\nBRH:{}", self.branches.len(), hit(&self.branches));
-        for spot in &self.returns {
+        let _ = writeln!(text, "BRF:{}\nBRH:{}", branches.len(), hit(&branches));
+        for spot in &returns {
             let _ = writeln!(text, "DA:{},{}", spot.pc.saturating_add(1), spot.hits);
         }
-        let _ = writeln!(
-            text,
-            "LF:{}\nLH:{}\nend_of_record",
-            self.returns.len(),
-            hit(&self.returns)
-        );
+        let _ = writeln!(text, "LF:{}\nLH:{}\nend_of_record", returns.len(), hit(&returns));
         text
     }
 }

@@ -84,7 +84,7 @@ impl Tests {
             || self.too_little().is_some()
         {
             Exit::Finding
-        } else if any(Outcome::Undecided) {
+        } else if any(Outcome::Undecided) || self.coverage.iter().flatten().any(|coverage| !coverage.is_whole()) {
             Exit::Undecided
         } else if any(Outcome::Passed) || any(Outcome::ExpectedFailure) {
             Exit::Success
@@ -95,7 +95,8 @@ impl Tests {
 
     /// The least part that a file exercises, in percent, if that is not enough.
     pub(crate) fn too_little(&self) -> Option<f64> {
-        let least = self.coverage.iter().flatten().map(Coverage::percent).reduce(f64::min)?;
+        let whole = self.coverage.iter().flatten().filter(|coverage| coverage.is_whole());
+        let least = whole.map(Coverage::percent).reduce(f64::min)?;
         self.min_coverage
             .filter(|wanted| least < f64::from(*wanted))
             .map(|_| least)

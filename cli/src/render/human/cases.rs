@@ -60,11 +60,16 @@ pub(super) fn text(tests: &Tests) -> String {
 }
 
 fn write_coverage(text: &mut String, coverage: &Coverage) {
-    let (hit, all) = coverage.exercised();
+    let (hit, all) = (coverage.exercised, coverage.reachable);
+    let cases = if coverage.counted == 1 {
+        "case exercises"
+    } else {
+        "cases exercise"
+    };
     let dead = coverage.spots().filter(|(_, spot)| !spot.reachable).count();
     let _ = writeln!(
         text,
-        "{}: {} cases exercise {hit} of {all} ways and returns ({:.1}%); {} cases of other kinds are not counted; \
+        "{}: {} {cases} {hit} of {all} ways and returns ({:.1}%); {} cases of other kinds are not counted; \
          {dead} ways and returns are reached by no call",
         harmless(&coverage.file),
         coverage.counted,
@@ -76,6 +81,9 @@ fn write_coverage(text: &mut String, coverage: &Coverage) {
     }
     if let Some(limit) = &coverage.limit {
         let _ = writeln!(text, "  {} what calls can reach: {limit}", paint(OPEN, "undecided:"));
+    }
+    if !coverage.is_whole() {
+        return;
     }
     for (filter, spot) in coverage.spots().filter(|(_, spot)| spot.reachable && spot.hits == 0) {
         let way = match spot.met {
@@ -90,7 +98,7 @@ fn write_coverage(text: &mut String, coverage: &Coverage) {
         };
         let _ = writeln!(text, "  {of}{}  {}", spot.instruction, paint(FAINT, way));
         if let Some(call) = &spot.missing {
-            let _ = writeln!(text, "    no case speaks of {call}");
+            let _ = writeln!(text, "    no counted case speaks of {call}");
         }
     }
 }
