@@ -32,6 +32,9 @@ pub struct Group {
     pub answer: Answer,
     /// A call for each verdict that is possible, with its path
     pub shown: Vec<Exhibit>,
+    /// The line of the policy that decides about the first call that is shown; for whoever made the filters of a policy
+    /// to fill in
+    pub rule: Option<String>,
     /// How log and filters contradict each other
     pub contradiction: Option<String>,
     /// What happens next in a program, where that is known
@@ -105,6 +108,7 @@ pub(super) fn begin(settler: &mut Settler<'_>, against: &Against<'_>, traced: &T
         said: said(traced),
         answer: Answer::new(settled, against),
         shown: shown.collect(),
+        rule: None,
         contradiction: if whole {
             contradiction(traced, &calls, against)
         } else {

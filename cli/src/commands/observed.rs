@@ -9,14 +9,16 @@ use callproof_verifier::Limits;
 use callproof_vm::Filter;
 use serde::Serialize;
 
+use super::verify::origin::Deciding;
 use super::verify::sides;
 use crate::args;
+use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, Loaded, admitted};
 use crate::render::Progress;
 use crate::report::{Case, Finding, Level, Report};
-use crate::settings::Settings;
+use crate::settings::{Settings, host_abi};
 use crate::words::one_line;
 
 /// What a log tells of denials.
@@ -50,7 +52,8 @@ pub(crate) fn why(args: &args::Why, input: &Input, settings: &Settings, quiet: b
     let limits = args.effort.of_diagrams()?;
     let mut progress = Progress::new("calls", None, quiet);
     let against = against(&chain, settings, &limits);
-    let found = callproof::observed::why(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    let mut found = callproof::observed::why(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    tell_rules(&mut found.groups, &loaded, settings);
     Ok(Explained {
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
@@ -66,13 +69,27 @@ pub(crate) fn replay(args: &args::Replay, input: &Input, settings: &Settings, qu
     let limits = args.effort.of_diagrams()?;
     let mut progress = Progress::new("calls", None, quiet);
     let against = against(&chain, settings, &limits);
-    let found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    let mut found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
+    tell_rules(&mut found.denied, &loaded, settings);
     Ok(Replay {
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
         trace: log.name,
         found,
     })
+}
+
+/// Names the lines of policies that decide, where the filters were made of some.
+fn tell_rules(groups: &mut [Group], loaded: &[Loaded], settings: &Settings) {
+    let Some(deciding) = Deciding::new(loaded, settings) else {
+        return;
+    };
+    for group in groups {
+        // Of several verdicts each has a line of its own.
+        let [shown] = group.shown.as_slice() else { continue };
+        let data = Call::new(&shown.call).resolve(host_abi()).ok();
+        group.rule = data.and_then(|(data, _)| deciding.place(&data, settings));
+    }
 }
 
 fn against<'f>(filters: &'f [Filter<'f>], settings: &Settings, limits: &'f Limits) -> Against<'f> {

@@ -80,7 +80,7 @@ pub(super) fn detect(head: &[u8]) -> Result<TraceFormat, TraceError> {
     if text.trim_start().starts_with('{') && has("\":") {
         return Ok(TraceFormat::Journal);
     }
-    if has("audit(") && (has("type=") || has("msg=")) {
+    if (has("audit(") && (has("type=") || has("msg="))) || has("type=SECCOMP") || has("type=1326") {
         return Ok(TraceFormat::Audit);
     }
     if has("% time") || has("usecs/call") {

@@ -7,7 +7,7 @@
 use callproof_abi::Abi;
 use callproof_verifier::Limits;
 use callproof_vm::isa::Op;
-use callproof_vm::{Action, Filter, Insn};
+use callproof_vm::{Action, Chain, Filter, Insn, SeccompData};
 use serde::Serialize;
 
 use super::claims::Reached;
@@ -100,6 +100,31 @@ pub(super) fn origins(loaded: &[Loaded], settings: &Settings, limits: &Limits) -
         Err(failure) => origins.missing = Some(failure.to_string()),
     }
     origins
+}
+
+/// Tells which line of a policy decides about a call.
+pub(in crate::commands) struct Deciding {
+    programs: Vec<Vec<Insn>>,
+    marks: Vec<Mark>,
+}
+
+impl Deciding {
+    /// `None` when no filter was made of a policy, or when its places cannot be told apart.
+    pub(in crate::commands) fn new(loaded: &[Loaded], settings: &Settings) -> Option<Self> {
+        let of_policy = loaded.iter().any(|one| one.policy.is_some());
+        let (programs, marks) = of_policy.then(|| marked(loaded, settings).ok())??;
+        Some(Self { programs, marks })
+    }
+
+    /// The place that decides about a call.
+    pub(in crate::commands) fn place(&self, call: &SeccompData, settings: &Settings) -> Option<String> {
+        let load = |program: &Vec<Insn>| Filter::load_on(settings.kernel, program.clone()).ok();
+        let filters: Vec<Filter<'_>> = self.programs.iter().map(load).collect::<Option<_>>()?;
+        let machine = settings.machine_of(settings.byte_order().of(call.arch));
+        let value = Chain::new(&filters).run(call, machine).value;
+        let mark = usize::try_from(value & DATA).ok()?.checked_sub(1)?;
+        self.marks.get(mark).map(|mark| mark.place().to_owned())
+    }
 }
 
 enum Open {

@@ -110,6 +110,7 @@ fn write_group(text: &mut String, group: &Group, with_path: bool) {
     );
     let details = [
         ("the log says: ", &group.said),
+        ("decided by ", &group.rule),
         ("but: ", &group.contradiction),
         ("then: ", &group.next),
     ];
