@@ -39,6 +39,7 @@ fn program() -> Vec<Insn> {
 fn against<'f>(filters: &'f [Filter<'f>], limits: &'f Limits) -> Against<'f> {
     Against {
         filters,
+        marked: None,
         machine: Machine::default(),
         order: ByteOrder::OfArch,
         abi: Abi::X86_64,

@@ -34,6 +34,8 @@ use serde::Serialize;
 pub struct Against<'f> {
     /// The filters, oldest first
     pub filters: &'f [Filter<'f>],
+    /// The same filters with a number in the data of every return, which tells what gave the answer, if somebody has such
+    pub marked: Option<&'f [Filter<'f>]>,
     /// The kernel
     pub machine: Machine,
     /// Which half of a register is which

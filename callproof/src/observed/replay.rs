@@ -1,6 +1,6 @@
 //! Traces held against filters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use callproof_vm::Chain;
@@ -43,6 +43,9 @@ pub struct Replayed {
     pub by_call: Vec<OfCall>,
     /// Tests and returns that no measured call ran through
     pub unused: Vec<Unused>,
+    /// The numbers that marked filters gave to measured calls
+    #[serde(skip)]
+    pub marks: BTreeSet<u16>,
     /// Lines that could not be read
     pub unread: Unread,
 }
@@ -129,6 +132,10 @@ impl Replay<'_> {
                 chain.run_observed(call, machine, &mut self.used);
             }
             self.measure(traced, insns.0);
+            if let Some(marked) = self.against.marked {
+                let [low, high, ..] = Chain::new(marked).run(call, machine).value.to_le_bytes();
+                self.found.marks.insert(u16::from_le_bytes([low, high]));
+            }
             if permits(&verdict, machine) {
                 self.found.permitted = self.found.permitted.saturating_add(count);
                 return;

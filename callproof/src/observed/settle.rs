@@ -221,6 +221,7 @@ mod tests {
     fn against<'f>(filters: &'f [Filter<'f>], limits: &'f Limits) -> Against<'f> {
         Against {
             filters,
+            marked: None,
             machine: Machine::default(),
             order: ByteOrder::OfArch,
             abi: Abi::X86_64,

@@ -41,6 +41,8 @@ pub(crate) struct Replay {
     pub(crate) filters: Vec<String>,
     /// What the trace is called
     pub(crate) trace: String,
+    /// The lines of policies that decided about none of the measured calls; null when no filter was made of a policy
+    pub(crate) unused_rules: Option<Vec<String>>,
     #[serde(flatten)]
     pub(crate) found: Replayed,
 }
@@ -51,9 +53,10 @@ pub(crate) fn why(args: &args::Why, input: &Input, settings: &Settings, quiet: b
     let chain = admitted(&loaded, settings)?;
     let limits = args.effort.of_diagrams()?;
     let mut progress = Progress::new("calls", None, quiet);
-    let against = against(&chain, settings, &limits);
+    let against = against(&chain, None, settings, &limits);
+    let deciding = Deciding::new(&loaded, settings);
     let mut found = callproof::observed::why(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
-    tell_rules(&mut found.groups, &loaded, settings);
+    tell_rules(&mut found.groups, deciding.as_ref(), settings);
     Ok(Explained {
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
@@ -68,22 +71,23 @@ pub(crate) fn replay(args: &args::Replay, input: &Input, settings: &Settings, qu
     let chain = admitted(&loaded, settings)?;
     let limits = args.effort.of_diagrams()?;
     let mut progress = Progress::new("calls", None, quiet);
-    let against = against(&chain, settings, &limits);
+    let deciding = Deciding::new(&loaded, settings);
+    let marked = deciding.as_ref().and_then(|deciding| deciding.filters(settings));
+    let against = against(&chain, marked.as_deref(), settings, &limits);
     let mut found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
-    tell_rules(&mut found.denied, &loaded, settings);
+    tell_rules(&mut found.denied, deciding.as_ref(), settings);
     Ok(Replay {
         kernel: settings.kernel.to_string(),
         filters: sides::names(&loaded),
         trace: log.name,
+        unused_rules: deciding.map(|deciding| deciding.others(&found.marks)),
         found,
     })
 }
 
 /// Names the lines of policies that decide, where the filters were made of some.
-fn tell_rules(groups: &mut [Group], loaded: &[Loaded], settings: &Settings) {
-    let Some(deciding) = Deciding::new(loaded, settings) else {
-        return;
-    };
+fn tell_rules(groups: &mut [Group], deciding: Option<&Deciding>, settings: &Settings) {
+    let Some(deciding) = deciding else { return };
     for group in groups {
         // Of several verdicts each has a line of its own.
         let [shown] = group.shown.as_slice() else { continue };
@@ -92,10 +96,16 @@ fn tell_rules(groups: &mut [Group], loaded: &[Loaded], settings: &Settings) {
     }
 }
 
-fn against<'f>(filters: &'f [Filter<'f>], settings: &Settings, limits: &'f Limits) -> Against<'f> {
+fn against<'f>(
+    filters: &'f [Filter<'f>],
+    marked: Option<&'f [Filter<'f>]>,
+    settings: &Settings,
+    limits: &'f Limits,
+) -> Against<'f> {
     let abi = settings.abis().first().copied();
     Against {
         filters,
+        marked,
         machine: settings.machine_of(settings.layout()),
         order: settings.byte_order(),
         abi: abi.unwrap_or(callproof_abi::Abi::X86_64),

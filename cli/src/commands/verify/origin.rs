@@ -4,6 +4,8 @@
 //! chain compares actions alone, so it decides as before, and the number tells which return decided. For policies the
 //! marks come from the text; see [`callproof::Compiled::traced`].
 
+use std::collections::BTreeSet;
+
 use callproof_abi::Abi;
 use callproof_verifier::Limits;
 use callproof_vm::isa::Op;
@@ -116,10 +118,31 @@ impl Deciding {
         Some(Self { programs, marks })
     }
 
+    /// The filters with marks; none when they would not be installed.
+    pub(in crate::commands) fn filters(&self, settings: &Settings) -> Option<Vec<Filter<'static>>> {
+        let load = |program: &Vec<Insn>| Filter::load_on(settings.kernel, program.clone()).ok();
+        self.programs.iter().map(load).collect()
+    }
+
+    /// The places that none of these marks stands for.
+    pub(in crate::commands) fn others(&self, marks: &BTreeSet<u16>) -> Vec<String> {
+        let numbered = (1_u16..).zip(&self.marks);
+        let used = |place: &str| {
+            let mut same = (1_u16..).zip(&self.marks).filter(|(_, mark)| mark.place() == place);
+            same.any(|(number, _)| marks.contains(&number))
+        };
+        let mut places: Vec<String> = Vec::new();
+        for (_, mark) in numbered {
+            if !used(mark.place()) && places.last().is_none_or(|last| last != mark.place()) {
+                places.push(mark.place().to_owned());
+            }
+        }
+        places
+    }
+
     /// The place that decides about a call.
     pub(in crate::commands) fn place(&self, call: &SeccompData, settings: &Settings) -> Option<String> {
-        let load = |program: &Vec<Insn>| Filter::load_on(settings.kernel, program.clone()).ok();
-        let filters: Vec<Filter<'_>> = self.programs.iter().map(load).collect::<Option<_>>()?;
+        let filters = self.filters(settings)?;
         let machine = settings.machine_of(settings.byte_order().of(call.arch));
         let value = Chain::new(&filters).run(call, machine).value;
         let mark = usize::try_from(value & DATA).ok()?.checked_sub(1)?;

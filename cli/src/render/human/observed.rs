@@ -62,7 +62,17 @@ pub(super) fn replay(replay: &Replay) -> String {
         );
         text.push_str(&costs(&found.by_call, found.insns));
     }
-    write_unused(&mut text, &found.unused, replay.filters.len());
+    match &replay.unused_rules {
+        // Whoever wrote a policy did not write the instructions.
+        Some(rules) if rules.is_empty() => text.push_str("every rule was used\n"),
+        Some(rules) => {
+            let _ = writeln!(text, "rules never used by these calls:");
+            for rule in rules {
+                let _ = writeln!(text, "  {}", one_line(rule));
+            }
+        }
+        None => write_unused(&mut text, &found.unused, replay.filters.len()),
+    }
     text
 }
 
