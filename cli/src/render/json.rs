@@ -1,13 +1,17 @@
-//! JSON for programs: one document, `{"command", "exit", "answer"}`. docs/CLI.md describes every answer.
+//! JSON for programs: one document, `{"command", "exit", "schema", "answer"}`. docs/CLI.md describes every answer.
 
 use serde::Serialize;
 
 use crate::commands::Answer;
 
+/// The version of what docs/CLI.md describes: another one when a member changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
 #[derive(Serialize)]
 struct Document<'a, T> {
     command: &'a str,
     exit: u8,
+    schema: u32,
     answer: &'a T,
 }
 
@@ -41,6 +45,7 @@ fn document(answer: &Answer, inner: &impl Serialize) -> String {
     let document = Document {
         command: answer.command(),
         exit: answer.exit() as u8,
+        schema: SCHEMA,
         answer: inner,
     };
     // Answers are plain data: strings, numbers, lists. Writing them to memory does not fail.
