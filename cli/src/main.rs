@@ -9,6 +9,7 @@ mod app;
 mod args;
 mod call;
 mod commands;
+mod day;
 mod error;
 mod exit;
 mod input;

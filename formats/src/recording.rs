@@ -16,18 +16,21 @@ pub struct Recording {
     pub release: String,
     /// What `uname -m` said
     pub machine: String,
-    /// `jit` or `interpreter`
+    /// `jit`, `interpreter`, or `unknown` where the kernel does not tell
     pub engine: String,
     /// `little` or `big`; the lines themselves are little-endian always
     pub endian: String,
     /// `masked`, `arm8` or `six-bit-zero`
     pub shift: String,
-    /// Package that the kernel came in
-    pub package: String,
-    /// Version of the package
-    pub version: String,
-    /// SHA-256 of the package
-    pub sha256: String,
+    /// Package that the kernel came in, when it came in one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Version of the package, when it came in one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SHA-256 of the package, when it came in one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Day of the recording, `2026-11-26`
     pub date: String,
     /// Seed of the programs
@@ -109,9 +112,9 @@ mod tests {
             engine: "interpreter".to_owned(),
             endian: "big".to_owned(),
             shift: "masked".to_owned(),
-            package: "linux-binary-7.2.12+deb14-s390x".to_owned(),
-            version: "7.2.12-1".to_owned(),
-            sha256: "00".to_owned(),
+            package: Some("linux-binary-7.2.12+deb14-s390x".to_owned()),
+            version: Some("7.2.12-1".to_owned()),
+            sha256: None,
             date: "2026-11-26".to_owned(),
             seed: 1,
         }
