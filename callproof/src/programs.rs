@@ -135,6 +135,7 @@ pub(crate) fn reading(options: &Options) -> Reading {
         kernel: machine.kernel,
         runtime: options.runtime.unwrap_or_default(),
         select: options.select.clone(),
+        is_selected: false,
         caps: options.caps.clone().unwrap_or_default(),
     }
 }

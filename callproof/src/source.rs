@@ -54,6 +54,8 @@ pub(crate) struct Reading {
     pub(crate) kernel: Kernel,
     pub(crate) runtime: Runtime,
     pub(crate) select: Option<String>,
+    /// Whether `select` was said of this very file: then it must have a filter of that name
+    pub(crate) is_selected: bool,
     pub(crate) caps: Vec<String>,
 }
 
@@ -76,8 +78,12 @@ impl Reading {
         let parts = selected(path).filter(|_| !path.is_file());
         match parts {
             Some((file, name)) => {
-                let select = Some(name);
-                (file, Self { select, ..self.clone() })
+                let reading = Self {
+                    select: Some(name),
+                    is_selected: true,
+                    ..self.clone()
+                };
+                (file, reading)
             }
             None => (path.to_owned(), self.clone()),
         }
@@ -142,6 +148,17 @@ impl Reading {
         let read = read_policy(name, bytes, None, &options);
         let read = read.map_err(|problems| Error::problems(name, bytes, &problems))?;
         let format = detect_policy(name, &text).map_err(|problems| Error::text(name, &text, &problems))?;
+        if let Some(select) = self
+            .select
+            .as_ref()
+            .filter(|_| self.is_selected && format != PolicyFormat::Seccompiler)
+        {
+            let message =
+                format!("a file of this format ({format}) holds one policy, and nothing in it is called `{select}`");
+            return Err(Error::input(message)
+                .at(name)
+                .help(format_args!("leave `#{select}` away")));
+        }
         let ground = read.policies.iter().map(|policy| {
             policy
                 .ground(&self.env)

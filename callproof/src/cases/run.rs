@@ -221,6 +221,7 @@ fn reading(file: &CaseFile, options: &Options) -> Reading {
         kernel: machine.kernel,
         runtime: options.runtime.or(file.header.runtime).unwrap_or_default(),
         select: options.select.clone().or_else(|| file.header.select.clone()),
+        is_selected: false,
         caps: options.caps.clone().unwrap_or_else(|| file.header.caps.clone()),
     }
 }
