@@ -137,3 +137,17 @@ fn other_errors(lens: &mut Lens<'_>, calls: Set, abi: Abi) -> Found<Set> {
     let wrong = space.minus(wrong, none)?;
     Ok(space.and(calls, wrong)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FALLBACKS;
+    use crate::observed::fallback;
+
+    /// What `lint` warns of is what `why` tells.
+    #[test]
+    fn every_fallback_is_one_for_enosys_alone() {
+        for (newer, _) in FALLBACKS {
+            assert!(fallback(newer).is_some_and(|known| known.only_enosys), "{newer}");
+        }
+    }
+}
