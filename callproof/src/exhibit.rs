@@ -5,7 +5,7 @@ use callproof_formats::{call, disasm};
 use callproof_policy::ByteOrder;
 use callproof_verifier::Shown;
 use callproof_vm::isa::Op;
-use callproof_vm::observe::Trace;
+use callproof_vm::observe::{Count, Trace, WordsRead};
 use callproof_vm::{Action, Chain, Filter, Machine, SeccompData, Verdict};
 use serde::Serialize;
 
@@ -157,10 +157,36 @@ pub(crate) fn verdict_text(verdict: &Verdict, call: &SeccompData, machine: Machi
     name.map_or_else(|| verdict.to_string(), |name| format!("errno({name})"))
 }
 
+/// The machine that a call runs on: one of its byte order.
+pub(crate) fn machine_of(call: &SeccompData, machine: Machine, order: ByteOrder) -> Machine {
+    let endian = order.of(call.arch);
+    Machine { endian, ..machine }
+}
+
 /// What a chain does with a call, on a machine of the call's byte order.
 pub(crate) fn decide(filters: &[Filter<'_>], call: &SeccompData, machine: Machine, order: ByteOrder) -> Verdict {
-    let endian = order.of(call.arch);
-    Chain::new(filters).run(call, Machine { endian, ..machine })
+    Chain::new(filters).run(call, machine_of(call, machine, order))
+}
+
+/// The words that a chain reads of a call, one bit each. Other words do not change its verdict.
+pub(crate) fn reads(filters: &[Filter<'_>], call: &SeccompData, machine: Machine, order: ByteOrder) -> u16 {
+    let mut words = WordsRead::default();
+    Chain::new(filters).run_observed(call, machine_of(call, machine, order), &mut words);
+    words.0
+}
+
+/// A call with what a chain does with it.
+pub(crate) fn shown(filters: &[Filter<'_>], call: &SeccompData, machine: Machine, order: ByteOrder) -> Shown {
+    let mut count = Count::default();
+    let verdict = Chain::new(filters).run_observed(call, machine_of(call, machine, order), &mut count);
+    Shown {
+        call: *call,
+        verdict: Verdict {
+            action: Action::of(verdict.value, machine.kernel),
+            ..verdict
+        },
+        insns: count.0,
+    }
 }
 
 /// Whether a value lets a call be made.

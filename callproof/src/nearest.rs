@@ -89,6 +89,11 @@ fn closer(space: &mut Space, set: Set, words: &[u32; 16], word: u8) -> Result<Se
 /// The calls of a set in which some bits of a word are those of the witness.
 fn kept(space: &mut Space, set: Set, words: &[u32; 16], word: u8, mask: u32) -> Result<Set, Undecided> {
     let value = words.get(usize::from(word)).copied().unwrap_or_default() & mask;
+    with_bits(space, set, (word, mask, value))
+}
+
+/// The calls of a set in which some bits of a word are these.
+pub(crate) fn with_bits(space: &mut Space, set: Set, (word, mask, value): (u8, u32, u32)) -> Result<Set, Undecided> {
     let relation = Relation::Equal;
     let same = space.word(&WordTest {
         word,

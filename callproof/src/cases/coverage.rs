@@ -10,13 +10,14 @@ use callproof_formats::cases::{Case, What};
 use callproof_formats::disasm;
 use callproof_policy::property::Hazard;
 use callproof_policy::{CallPattern, Claim, Env, Predicate, Selector};
-use callproof_verifier::{Answer, Finding, Query, Session, Undecided};
+use callproof_verifier::{Answer, Finding, Query, Session};
 use callproof_vm::isa::Op;
 use callproof_vm::{Chain, Filter, Machine, SeccompData};
 use serde::Serialize;
 
 use super::run::Prepared;
 use crate::error::Error;
+use crate::exhibit::{machine_of, reads};
 use crate::observed::{Used, traced};
 use crate::options::Options;
 use crate::source::{Reading, admit, read};
@@ -122,10 +123,10 @@ impl Counter<'_> {
             What::Replay { file, .. } => return self.replay(&prepared.folder().join(file), reading),
             What::SubsetOf { .. } | What::Equiv { .. } | What::Snapshot { .. } => return self.pass_over(),
         };
-        match self
-            .exercised(calls, &reading.env)
-            .map_err(|problems| prepared.refuse(&problems))?
-        {
+        let calls = calls
+            .ground(&reading.env)
+            .map_err(|problems| prepared.refuse(&problems))?;
+        match self.session.exercised(&calls) {
             Ok(calls) => self.count(&calls),
             Err(undecided) => self.found.undecided.push((case.line, undecided.to_string())),
         }
@@ -135,14 +136,6 @@ impl Counter<'_> {
     fn pass_over(&mut self) -> Result<(), Error> {
         self.found.uncounted = self.found.uncounted.saturating_add(1);
         Ok(())
-    }
-
-    fn exercised(
-        &mut self,
-        calls: &Predicate,
-        env: &Env,
-    ) -> Result<Result<Vec<SeccompData>, Undecided>, Vec<callproof_policy::Problem>> {
-        Ok(self.session.exercised(&calls.ground(env)?))
     }
 
     /// A trace exercises what those of its calls run through that are known well enough.
@@ -156,11 +149,9 @@ impl Counter<'_> {
             reading.abis.first().copied().unwrap_or(callproof_abi::Abi::X86_64),
         )? {
             let traced = traced?;
-            let endian = self.options.order.of(traced.call.arch);
-            let mut words = callproof_vm::observe::WordsRead::default();
-            let machine = Machine { endian, ..self.machine };
-            Chain::new(self.filters).run_observed(&traced.call, machine, &mut words);
-            if words.0 & traced.unknown(endian) == 0 {
+            let order = self.options.order;
+            let read = reads(self.filters, &traced.call, self.machine, order);
+            if read & traced.unknown(order.of(traced.call.arch)) == 0 {
                 calls.push(traced.call);
             }
         }
@@ -181,8 +172,7 @@ impl Counter<'_> {
     }
 
     fn watch(&self, call: &SeccompData, used: &mut Used) {
-        let endian = self.options.order.of(call.arch);
-        let machine = Machine { endian, ..self.machine };
+        let machine = machine_of(call, self.machine, self.options.order);
         Chain::new(self.filters).run_observed(call, machine, used);
     }
 
@@ -190,7 +180,7 @@ impl Counter<'_> {
         let dead = self.dead()?;
         let everything = Predicate::of(CallPattern::new(Selector::Any));
         let env = Env::new(callproof_policy::AbiList::of([callproof_policy::AbiItem::Any]));
-        let examples = match self.exercised(&everything, &env) {
+        let examples = match everything.ground(&env).map(|all| self.session.exercised(&all)) {
             Ok(Ok(calls)) => calls,
             Ok(Err(undecided)) => {
                 self.found.limit.get_or_insert_with(|| undecided.to_string());

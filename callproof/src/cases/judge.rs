@@ -7,12 +7,12 @@ use callproof_formats::cases::{Case, What};
 use callproof_policy::property::{Comparison, Operand, Quantifier};
 use callproof_policy::{ByteOrder, Claim, Env, VerdictSet};
 use callproof_verifier::{Answer, AskError, Finding, Partial, Query, Session, Shown, Tried};
-use callproof_vm::{Action, Filter, Machine, SeccompData, Verdict};
+use callproof_vm::{Filter, Machine};
 
 use super::result::{CaseResult, Outcome, Skip};
 use super::snapshot;
 use crate::error::{Error, ErrorKind};
-use crate::exhibit::{Exhibit, abi, decide};
+use crate::exhibit::{Exhibit, abi, decide, machine_of, reads, shown};
 use crate::nearest::nearest;
 use crate::observed::traced;
 use crate::source;
@@ -157,10 +157,7 @@ impl Judge<'_> {
 
     /// A call with its path and, on request, its nearest neighbour.
     fn exhibit(&mut self, shown: &Shown, with_nearest: bool) -> Exhibit {
-        let machine = Machine {
-            endian: self.order.of(shown.call.arch),
-            ..self.machine
-        };
+        let machine = machine_of(&shown.call, self.machine, self.order);
         let mut exhibit = Exhibit::new(shown, "the filter", Some(self.filters), machine);
         if with_nearest {
             exhibit.nearest = nearest(&mut self.session, self.filters, &shown.call, self.machine, self.order);
@@ -206,7 +203,7 @@ impl Judge<'_> {
             let traced = traced?;
             let (line, call) = (traced.line, traced.call);
             total = total.saturating_add(traced.count);
-            if self.reads(&call) & traced.unknown(self.order.of(call.arch)) != 0 {
+            if reads(self.filters, &call, self.machine, self.order) & traced.unknown(self.order.of(call.arch)) != 0 {
                 open = open.saturating_add(traced.count);
                 first_open.get_or_insert(line);
                 continue;
@@ -217,14 +214,14 @@ impl Judge<'_> {
             let verdict = decide(self.filters, &call, self.machine, self.order);
             if !outcomes.contains(&verdict, self.machine.kernel) {
                 wrong = wrong.saturating_add(traced.count);
-                first.get_or_insert((line, call, verdict));
+                first.get_or_insert((line, call));
             }
         }
         if total == 0 {
             let error = Error::input("the trace has no calls").at(&name);
             return Err(error.help("write one call a line"));
         }
-        let Some((line, call, verdict)) = first else {
+        let Some((line, call)) = first else {
             return Ok(first_open.map_or_else(
                 || {
                     let reason = format!("each of the {total} calls gets such a verdict");
@@ -245,33 +242,9 @@ impl Judge<'_> {
             ));
         }
         let mut result = CaseResult::new(Outcome::Failed, reason);
-        let shown = self.shown(&call, &verdict);
+        let shown = shown(self.filters, &call, self.machine, self.order);
         result.shown = vec![self.exhibit(&shown, true)];
         Ok(result)
-    }
-
-    /// The words that the filters read of a call. Other words do not change its verdict.
-    fn reads(&self, call: &SeccompData) -> u16 {
-        let mut words = callproof_vm::observe::WordsRead::default();
-        let endian = self.order.of(call.arch);
-        let machine = Machine { endian, ..self.machine };
-        callproof_vm::Chain::new(self.filters).run_observed(call, machine, &mut words);
-        words.0
-    }
-
-    fn shown(&self, call: &SeccompData, verdict: &Verdict) -> Shown {
-        let mut count = callproof_vm::observe::Count::default();
-        let endian = self.order.of(call.arch);
-        let machine = Machine { endian, ..self.machine };
-        callproof_vm::Chain::new(self.filters).run_observed(call, machine, &mut count);
-        Shown {
-            call: *call,
-            verdict: Verdict {
-                action: Action::of(verdict.value, self.machine.kernel),
-                ..*verdict
-            },
-            insns: count.0,
-        }
     }
 
     fn snapshot(&mut self, file: &str) -> Result<CaseResult, Error> {

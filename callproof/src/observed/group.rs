@@ -2,7 +2,6 @@
 
 use callproof_abi::errno_name;
 use callproof_formats::trace::Outcome;
-use callproof_verifier::Shown;
 use callproof_vm::{Action, SeccompData, Verdict};
 use serde::Serialize;
 
@@ -10,7 +9,7 @@ use super::Against;
 use super::fallback::fallback;
 use super::settle::{Settled, Settler};
 use super::traced::Traced;
-use crate::exhibit::{Exhibit, abi, permits, verdict_text};
+use crate::exhibit::{Exhibit, abi, permits, shown, verdict_text};
 use crate::nearest::nearest;
 
 /// Calls of one number that a chain treats alike.
@@ -126,15 +125,7 @@ fn exhibit(
     with_nearest: bool,
 ) -> Exhibit {
     let machine = settler.machine(call);
-    let (_, run) = settler.run(call);
-    let shown = Shown {
-        call: *call,
-        verdict: Verdict {
-            action: Action::of(verdict.value, machine.kernel),
-            ..*verdict
-        },
-        insns: run.insns,
-    };
+    let shown = shown(against.filters, call, against.machine, against.order);
     let mut exhibit = Exhibit::new(&shown, "the filter", Some(against.filters), machine);
     if with_nearest && !permits(verdict, machine) {
         exhibit.nearest = nearest(settler.session(), against.filters, call, against.machine, against.order);

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use callproof_verifier::{Relation, Session, Undecided, Verdicts, View, WordTest};
-use callproof_vm::observe::{Count, Observer, Step, WordsRead};
+use callproof_verifier::{Session, Undecided, Verdicts, View};
+use callproof_vm::observe::{Observer, Step, WordsRead};
 use callproof_vm::{Chain, Endian, Machine, SeccompData, Verdict};
 
 use super::Against;
 use super::traced::Traced;
-use crate::exhibit::decide;
+use crate::exhibit::{decide, machine_of};
+use crate::nearest::with_bits;
 
 /// Verdicts of one call that are told apart.
 const VERDICTS: usize = 8;
@@ -39,14 +40,6 @@ pub(super) struct Settler<'f> {
     kept: HashMap<[(u32, u32); 16], Settled>,
 }
 
-/// How the chain ran.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Run {
-    /// The words that it read
-    pub(super) words: u16,
-    pub(super) insns: u64,
-}
-
 impl<'f> Settler<'f> {
     pub(super) fn new(against: Against<'f>) -> Self {
         let Against {
@@ -69,25 +62,15 @@ impl<'f> Settler<'f> {
 
     /// The machine that a call runs on.
     pub(super) fn machine(&self, call: &SeccompData) -> Machine {
-        let endian = self.against.order.of(call.arch);
-        Machine {
-            endian,
-            ..self.against.machine
-        }
+        machine_of(call, self.against.machine, self.against.order)
     }
 
-    /// Decides about a call, with zeroes for what is unknown.
-    pub(super) fn run(&self, call: &SeccompData) -> (Verdict, Run) {
-        let (mut words, mut count) = (WordsRead::default(), Count::default());
+    /// Decides about a call, with zeroes for what is unknown, and tells which words were read.
+    fn run(&self, call: &SeccompData) -> (Verdict, u16) {
+        let mut words = WordsRead::default();
         let chain = Chain::new(self.against.filters);
-        let verdict = chain.run_observed(call, self.machine(call), &mut (&mut words, &mut count));
-        (
-            verdict,
-            Run {
-                words: words.0,
-                insns: count.0,
-            },
-        )
+        let verdict = chain.run_observed(call, self.machine(call), &mut words);
+        (verdict, words.0)
     }
 
     /// The instructions by which the filters return, oldest filter first.
@@ -105,9 +88,9 @@ impl<'f> Settler<'f> {
     pub(super) fn settle(&mut self, traced: &Traced) -> Settled {
         let call = traced.call;
         let endian = self.machine(&call).endian;
-        let (verdict, run) = self.run(&call);
+        let (verdict, words) = self.run(&call);
         // What the filters do not read changes nothing.
-        if run.words & traced.unknown(endian) == 0 {
+        if words & traced.unknown(endian) == 0 {
             return Settled::One { call, verdict };
         }
         let known = traced.known(endian);
@@ -144,14 +127,7 @@ impl<'f> Settler<'f> {
         let mut left = space.arch(known.get(1).map_or(0, |(_, arch)| *arch))?;
         for (word, &(mask, value)) in (0_u8..).zip(known) {
             if mask != 0 {
-                let relation = Relation::Equal;
-                let same = space.word(&WordTest {
-                    word,
-                    relation,
-                    mask,
-                    value,
-                })?;
-                left = space.and(left, same)?;
+                left = with_bits(space, left, (word, mask, value))?;
             }
         }
         let mut found = Vec::new();

@@ -72,8 +72,8 @@ pub(crate) fn replay(args: &args::Replay, input: &Input, settings: &Settings, qu
     let limits = args.effort.of_diagrams()?;
     let mut progress = Progress::new("calls", None, quiet);
     let deciding = Deciding::new(&loaded, settings);
-    let marked = deciding.as_ref().and_then(|deciding| deciding.filters(settings));
-    let against = against(&chain, marked.as_deref(), settings, &limits);
+    let marked = deciding.as_ref().map(Deciding::filters);
+    let against = against(&chain, marked, settings, &limits);
     let mut found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
     tell_rules(&mut found.denied, deciding.as_ref(), settings);
     Ok(Replay {

@@ -117,7 +117,11 @@ fn looked_at(
         && !input.is_told()
         && let Some(linted) = lint_policy(Path::new(only), options)?
     {
-        let compiled = callproof::compile_file(Path::new(only), &options.options)?;
+        // The running kernel alone needs the filters again.
+        let compiled = match args.live {
+            true => callproof::compile_file(Path::new(only), &options.options)?,
+            false => None,
+        };
         return Ok((linted, compiled.map(|made| made.programs.programs).unwrap_or_default()));
     }
     let loaded = input.chain(&args.filters)?;

@@ -106,7 +106,7 @@ pub(super) fn origins(loaded: &[Loaded], settings: &Settings, limits: &Limits) -
 
 /// Tells which line of a policy decides about a call.
 pub(in crate::commands) struct Deciding {
-    programs: Vec<Vec<Insn>>,
+    filters: Vec<Filter<'static>>,
     marks: Vec<Mark>,
 }
 
@@ -115,36 +115,28 @@ impl Deciding {
     pub(in crate::commands) fn new(loaded: &[Loaded], settings: &Settings) -> Option<Self> {
         let of_policy = loaded.iter().any(|one| one.policy.is_some());
         let (programs, marks) = of_policy.then(|| marked(loaded, settings).ok())??;
-        Some(Self { programs, marks })
+        let load = |program: Vec<Insn>| Filter::load_on(settings.kernel, program).ok();
+        let filters = programs.into_iter().map(load).collect::<Option<_>>()?;
+        Some(Self { filters, marks })
     }
 
-    /// The filters with marks; none when they would not be installed.
-    pub(in crate::commands) fn filters(&self, settings: &Settings) -> Option<Vec<Filter<'static>>> {
-        let load = |program: &Vec<Insn>| Filter::load_on(settings.kernel, program.clone()).ok();
-        self.programs.iter().map(load).collect()
+    /// The filters with marks, oldest first.
+    pub(in crate::commands) fn filters(&self) -> &[Filter<'static>] {
+        &self.filters
     }
 
-    /// The places that none of these marks stands for.
+    /// The places that none of these marks stands for, each once.
     pub(in crate::commands) fn others(&self, marks: &BTreeSet<u16>) -> Vec<String> {
-        let numbered = (1_u16..).zip(&self.marks);
-        let used = |place: &str| {
-            let mut same = (1_u16..).zip(&self.marks).filter(|(_, mark)| mark.place() == place);
-            same.any(|(number, _)| marks.contains(&number))
-        };
-        let mut places: Vec<String> = Vec::new();
-        for (_, mark) in numbered {
-            if !used(mark.place()) && places.last().is_none_or(|last| last != mark.place()) {
-                places.push(mark.place().to_owned());
-            }
-        }
-        places
+        let used = (1_u16..).zip(&self.marks).filter(|(number, _)| marks.contains(number));
+        let mut told: BTreeSet<&str> = used.map(|(_, mark)| mark.place()).collect();
+        let places = self.marks.iter().map(Mark::place);
+        places.filter(|place| told.insert(place)).map(str::to_owned).collect()
     }
 
     /// The place that decides about a call.
     pub(in crate::commands) fn place(&self, call: &SeccompData, settings: &Settings) -> Option<String> {
-        let filters = self.filters(settings)?;
         let machine = settings.machine_of(settings.byte_order().of(call.arch));
-        let value = Chain::new(&filters).run(call, machine).value;
+        let value = Chain::new(&self.filters).run(call, machine).value;
         let mark = usize::try_from(value & DATA).ok()?.checked_sub(1)?;
         self.marks.get(mark).map(|mark| mark.place().to_owned())
     }
