@@ -201,3 +201,22 @@ fn lcov_has_a_record_for_each_filter() {
     let expected = "BRDA:2,0,0,2 BRDA:2,0,1,0 BRF:2 BRH:1 DA:3,2 DA:4,0 LF:2 LH:1 end_of_record";
     assert_eq!(lines.join(" "), expected);
 }
+
+/// A call of a trace exercises nothing when the filter reads what the trace does not tell.
+#[test]
+fn unknown_ways_of_a_trace_are_not_counted() {
+    let folder = folder("trace");
+    let insns = [
+        Insn::stmt(0x20, 24),
+        Insn::jump(0x45, 1, 0, 1),
+        Insn::stmt(0x06, 0x0005_0001),
+        Insn::stmt(0x06, 0x7fff_0000),
+    ];
+    let hits = |line: &str| -> u64 {
+        fs::write(folder.join("t.strace"), line).unwrap();
+        let found = covered(&folder, &insns, "replay t.strace expect allow\n");
+        found.spots().map(|(_, spot)| spot.hits).sum()
+    };
+    assert_eq!(hits("read(3, 0x1000, 3) = 3\n"), 2);
+    assert_eq!(hits("read(3, \"abc\", 3) = 3\n"), 0);
+}
