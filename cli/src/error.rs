@@ -98,6 +98,11 @@ impl Failure {
         Self::new(Exit::Finding, message)
     }
 
+    /// The emulator and a kernel do not say the same.
+    pub(crate) fn disagreement(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Disagreement, message)
+    }
+
     /// Something that must not happen.
     pub(crate) fn bug(message: impl fmt::Display) -> Self {
         Self::new(Exit::Bug, message)

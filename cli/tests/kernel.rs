@@ -85,8 +85,54 @@ fn what_is_recorded_can_be_replayed() {
     let replayed = &document["answer"]["files"][0];
     assert_eq!(ran.code, 0, "{replayed}");
     assert!(replayed["evaluations"].as_u64().unwrap() > 50, "{replayed}");
-    assert_eq!(replayed["admissions"], 20);
+    // 20 programs, and two of them with a room that is enough and one that is not.
+    assert_eq!(replayed["admissions"], 20 + 4);
+    assert_eq!(replayed["outcomes"], 8);
+    assert!(replayed["scenarios"].as_u64().unwrap() > 150, "{replayed}");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_line_of_every_kind_that_no_kernel_said_is_a_mismatch() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folder = folder("forged");
+    let file = folder.join("forged.jsonl");
+    for (from, find, other, about) in [
+        ("admission", "\"errno\":\"EINVAL\"", "\"errno\":\"ENOMEM\"", "errno"),
+        ("admission", "\"ok\":0", "\"ok\":1", "admission"),
+        ("chains", "\"trap 1\"", "\"trap 2\"", "outcome"),
+        ("chains", "\"kill_thread\"", "\"kill_process\"", "outcome"),
+        ("chains", "\"ok\":0,\"errno\":\"ENOMEM\"", "\"ok\":1", "room"),
+        ("scenarios", "\"returns -7\"", "\"returns -8\"", "scenario"),
+    ] {
+        let text = std::fs::read_to_string(root.join(format!("vectors/{from}.jsonl"))).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains(find) && !line.contains("\"kernel\""))
+            .unwrap();
+        let mut forged = line.replacen(find, other, 1);
+        if about == "admission" {
+            forged = forged.replacen(",\"errno\":\"EINVAL\"", "", 1);
+        }
+        std::fs::write(&file, forged).unwrap();
+        let ran = run(&["kernel", "vectors", "check", "--format=json", file.to_str().unwrap()]);
+        assert_eq!(ran.code, 5, "{about}: {ran:?}");
+        let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(
+            document["answer"]["files"][0]["mismatches"][0]["about"], about,
+            "{ran:?}"
+        );
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_recording_asks_only_for_what_is_wanted() {
+    let asked_for = |kinds: &str| asked(&["kernel", "vectors", "record", "--programs=11", "--kinds", kinds]);
+    let Some(ran) = asked_for("admission,room") else { return };
+    let lines = |part: &str| ran.stdout.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((lines("ebpf_len"), lines("room"), lines("cases")), (11, 4, 0));
+    assert_eq!(run(&["kernel", "vectors", "record", "--kinds=answers"]).code, 2);
 }
 
 #[test]

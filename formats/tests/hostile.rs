@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use callproof_abi::Abi;
 use callproof_formats::batch::{Request, decode_filter};
-use callproof_formats::vectors::{EvalVector, ValidVector};
+use callproof_formats::vectors::Vector;
 use callproof_formats::{Format, MAX_BYTES, Problem, ReadOptions, WriteOptions, call, detect, write};
 use callproof_vm::{Endian, Insn};
 use miette::GraphicalReportHandler;
@@ -46,8 +46,7 @@ fn read_every_way(bytes: &[u8]) {
     let _ = detect(bytes, None);
     let _ = call::parse(&text, Abi::X86_64);
     let _ = Request::parse(&text).map(|request| request.programs());
-    let _ = EvalVector::parse(&text);
-    let _ = ValidVector::parse(&text);
+    let _ = Vector::parse(&text);
     let _ = decode_filter(&text, Endian::Big);
 }
 

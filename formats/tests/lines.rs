@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use callproof_formats::batch::{BatchError, Rejection, Request, Response};
-use callproof_formats::vectors::{EvalVector, ValidVector, VectorError};
+use callproof_formats::vectors::{ChainVector, EvalVector, RoomVector, ValidVector, Vector, VectorError};
 use callproof_vm::{Chain, Endian, Filter, Insn, Machine, SeccompData};
 
 const ALLOW: &str = "060000000000ff7f";
@@ -210,4 +210,44 @@ fn bad_vectors_are_explained() {
     ));
     let valid = ValidVector::parse(r#"{"prog":"","ok":2,"ebpf_len":3}"#);
     assert_eq!(valid, Err(VectorError::Ok(2)));
+    let valid = ValidVector::parse(r#"{"prog":"","ok":1,"ebpf_len":3,"errno":"EINVAL"}"#);
+    assert_eq!(valid, Err(VectorError::Errno));
+    let chain = ChainVector::parse(r#"{"chain":["","06"],"cases":[]}"#);
+    assert!(matches!(chain, Err(VectorError::Chain(1, _))), "{chain:?}");
+    let line = format!(r#"{{"chain":[],"cases":[["{zeros}","runs"],["{zeros}","allow"]]}}"#);
+    assert!(matches!(ChainVector::parse(&line), Err(VectorError::Outcome(1, _))));
+}
+
+#[test]
+fn lines_of_every_kind_are_told_apart_and_come_back() {
+    let return_a = "1600000000000000";
+    let zeros = "0".repeat(128);
+    let chain = format!(r#"{{"chain":["{return_a}","{return_a}"],"cases":[["{zeros}","kill_thread"]]}}"#);
+    let room = format!(r#"{{"prog":"{return_a}","room":6,"ok":0,"errno":"ENOMEM"}}"#);
+    let valid = r#"{"prog":"","ok":0,"ebpf_len":3,"errno":"EINVAL"}"#;
+    assert_eq!(ChainVector::parse(&chain).unwrap().to_line(), chain);
+    assert_eq!(RoomVector::parse(&room).unwrap().to_line(), room);
+    assert_eq!(ValidVector::parse(valid).unwrap().to_line(), valid);
+    assert!(matches!(Vector::parse(&chain), Ok(Vector::Chain(_))));
+    assert!(matches!(Vector::parse(&room), Ok(Vector::Room(_))));
+    assert!(matches!(Vector::parse(valid), Ok(Vector::Valid(_))));
+    let eval = format!(r#"{{"prog":"{return_a}","cases":[]}}"#);
+    assert!(matches!(Vector::parse(&eval), Ok(Vector::Eval(_))));
+    let story = Vector::parse(r#"{"scenario": {"name": "x"}}"#);
+    assert_eq!(story, Ok(Vector::Scenario(r#"{"name": "x"}"#.to_owned())));
+    assert_eq!(Vector::parse("{}"), Err(VectorError::Members(String::new())));
+    assert_eq!(
+        Vector::parse(r#"{"b":1,"a":2}"#),
+        Err(VectorError::Members("a, b".to_owned()))
+    );
+    for line in [
+        "",
+        "1",
+        "[]",
+        r#"{"kernel":1}"#,
+        r#"{"room":1}"#,
+        r#"{"scenario":{},"more":1}"#,
+    ] {
+        assert!(matches!(Vector::parse(line), Err(VectorError::Json(_))), "{line}");
+    }
 }

@@ -3,7 +3,7 @@
 use callproof_abi::Abi;
 use callproof_formats::batch::Request;
 use callproof_formats::trace::{TraceFormat, TraceOptions, read_trace};
-use callproof_formats::vectors::{EvalVector, ValidVector};
+use callproof_formats::vectors::Vector;
 use callproof_formats::{Format, Problem, ReadOptions, WriteOptions, call, write};
 use callproof_vm::{Chain, Endian, Filter, Machine};
 
@@ -80,8 +80,7 @@ pub fn batch(bytes: &[u8]) {
             let _ = Chain::new(&filters).run(&request.data, machine);
         }
     }
-    let _ = EvalVector::parse(text);
-    let _ = ValidVector::parse(text);
+    let _ = Vector::parse(text);
     for abi in [Abi::X86_64, Abi::I386, Abi::S390x] {
         if let Ok(data) = call::parse(text, abi) {
             let printed = call::print(&data);

@@ -20,26 +20,46 @@
 //! `no_new_privs`, so no privilege is needed; they dump no core, and end with their parent. Every wait has a deadline,
 //! and what goes wrong is a value that names it.
 //!
+//! Everything that asks a kernel is for Linux. The scenarios and the task model that plays them are for every host.
+//!
 //! A filter that kills writes an audit record to the kernel's log, so a campaign with many divisions by zero makes the
 //! kernel talk (at a limited rate).
 
+#[cfg(target_os = "linux")]
 mod admission;
+#[cfg(target_os = "linux")]
 mod campaign;
+#[cfg(target_os = "linux")]
 mod capture;
+#[cfg(target_os = "linux")]
 pub mod guest;
+#[cfg(target_os = "linux")]
 mod native;
+#[cfg(target_os = "linux")]
 mod oracle;
+#[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
 mod room;
 pub mod scenario;
+#[cfg(target_os = "linux")]
 mod socket;
+#[cfg(target_os = "linux")]
 mod sys;
 
+#[cfg(target_os = "linux")]
 pub use admission::{AdmissionOracle, Method};
+#[cfg(target_os = "linux")]
 pub use campaign::{Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign};
+#[cfg(target_os = "linux")]
 pub use capture::{CaptureError, Captured, Dumped, DumpedFilter, Ended, Limits, Outcome, Recording, dump, exec};
+#[cfg(target_os = "linux")]
 pub use native::{BitmapOracle, Cached, Entry, NativeOracle, Notified, NotifyOracle, PtraceOracle, Timing};
+#[cfg(target_os = "linux")]
 pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
+#[cfg(target_os = "linux")]
 pub use probe::{Capabilities, machine, probe};
+#[cfg(target_os = "linux")]
 pub use room::fits;
+#[cfg(target_os = "linux")]
 pub use socket::SocketOracle;

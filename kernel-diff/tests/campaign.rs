@@ -1,5 +1,6 @@
 //! The live campaign: no difference to the emulator, and every planted mistake found and made small.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,5 +1,6 @@
 //! Capturing filters from processes that run, and from commands as they start.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

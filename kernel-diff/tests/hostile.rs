@@ -1,5 +1,6 @@
 //! Surroundings that are in the way: sandboxes, limits, signals, and no privilege at all.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -1,5 +1,6 @@
 //! The oracles against the emulator, on whatever kernel runs the tests.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
 //! The scenarios that come with callproof: on the task model always, and on the kernel where it allows it.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::panic,
     clippy::print_stdout,

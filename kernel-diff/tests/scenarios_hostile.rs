@@ -1,5 +1,6 @@
 //! Scenarios where things are in the way: signals, limits, no privilege, children that die, and files that are wrong.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,5 +1,6 @@
 //! The oracles by ptrace, by notification and by time against the emulator, on whatever kernel runs the tests.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::print_stdout,
     reason = "a panic in a test is a failing test, and a skipped one says so"

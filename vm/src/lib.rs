@@ -27,7 +27,7 @@
 //! | an admitted filter judges a call | [`Filter::run`], [`observe`] |
 //! | the filters of one thread are combined | [`Chain`], [`Verdict`], [`Action`] |
 //! | or are not asked at all | [`bitmap`] |
-//! | the caller observes something | [`effect`] |
+//! | the caller observes something | [`effect`], [`Outcome`] |
 //! | a call that installs a filter succeeds or not | [`install`] |
 //! | threads share chains, tracers and supervisors answer | `task` (needs the `alloc` feature) |
 //!
@@ -68,6 +68,7 @@ pub mod isa;
 mod kernel;
 pub mod length;
 pub mod observe;
+mod outcome;
 #[cfg(feature = "alloc")]
 pub mod task;
 mod verdict;
@@ -78,4 +79,5 @@ pub use data::{Endian, SeccompData};
 pub use errno::Errno;
 pub use insn::{Insn, InsnAt};
 pub use kernel::{Evidence, Gate, Kernel, Machine, NotARelease, ShiftByX};
+pub use outcome::{NoOutcome, Outcome};
 pub use verdict::{Action, Verdict, combine};

@@ -12,6 +12,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+mod recorded_lines;
+
 use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData, ShiftByX};
 use serde_json::Value;
 
@@ -37,15 +39,15 @@ fn files() -> Vec<Recorded> {
 }
 
 fn read(path: &std::path::Path) -> Recorded {
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let file = path.file_name().unwrap().to_string_lossy();
+    let mut lines = recorded_lines::lines(&format!("vm/{file}")).into_iter();
     let head = lines.next().unwrap()["kernel"].clone();
     let word = |name: &str| head[name].as_str().unwrap().to_owned();
     for name in ["package", "version", "sha256", "date"] {
         assert!(!word(name).is_empty(), "{name}");
     }
     Recorded {
-        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        name: file.into_owned(),
         machine: Machine {
             kernel: word("release").parse().unwrap(),
             endian: match word("endian").as_str() {
@@ -61,31 +63,18 @@ fn read(path: &std::path::Path) -> Recorded {
             },
         },
         who: (word("machine"), word("engine")),
-        programs: lines.map(|line| program(&line)).collect(),
+        programs: lines
+            .map(|line| (recorded_lines::program(&line["prog"]), cases(&line)))
+            .collect(),
     }
 }
 
-fn program(line: &Value) -> (Vec<Insn>, Vec<Case>) {
-    let bytes = unhex(line["prog"].as_str().unwrap());
-    let (insns, rest) = bytes.as_chunks::<8>();
-    assert!(rest.is_empty());
-    let insns = insns.iter().map(|insn| Insn::from_bytes(*insn, Endian::Little));
+fn cases(line: &Value) -> Vec<Case> {
     let case = |case: &Value| {
-        let data = unhex(case[0].as_str().unwrap());
-        let call = SeccompData::from_bytes(data.as_slice().try_into().unwrap(), Endian::Little);
-        (call, u32::from_str_radix(case[1].as_str().unwrap(), 16).unwrap())
+        let value = u32::from_str_radix(case[1].as_str().unwrap(), 16).unwrap();
+        (recorded_lines::call(&case[0]), value)
     };
-    (
-        insns.collect(),
-        line["cases"].as_array().unwrap().iter().map(case).collect(),
-    )
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16));
-    digits.map(Result::unwrap).collect()
+    line["cases"].as_array().unwrap().iter().map(case).collect()
 }
 
 /// How many results differ from what a machine with other rules would give, and how many there are.

@@ -102,6 +102,7 @@ Exits with 0 when every answer is the emulator's too, and with 5 otherwise.";
 pub(super) const VECTORS_RECORD: &str = "\
 Examples:
   callproof kernel vectors record --programs 1000 --seed 7 -o here.jsonl
+  callproof kernel vectors record --kinds scenarios,chains -o here.jsonl
 
 Needs a kernel that lets this process install filters; exits with 4 otherwise.";
 

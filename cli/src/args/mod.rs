@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use callproof_formats::Format;
 use callproof_vm::Kernel;
-use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 pub(crate) use effort::Effort;
 pub(crate) use lint::{FailOn, Lint};
@@ -262,7 +262,7 @@ pub(crate) enum VectorsCommand {
     /// Replay recorded answers through the emulator
     #[command(after_help = examples::VECTORS_CHECK)]
     Check {
-        /// Files of vectors: `eval.jsonl` (results) or `valid.jsonl` (admissions), `-` for standard input
+        /// Files of vectors (docs/VECTORS.md), `-` for standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<String>,
     },
@@ -283,9 +283,27 @@ pub(crate) struct Record {
     /// Calls for each program
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) evals: u32,
+    /// What to ask for [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) kinds: Vec<RecordKind>,
     /// File to write to, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// What a recording asks the kernel for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordKind {
+    /// What each program returns
+    Results,
+    /// Whether a program is installed, and with which error it is refused
+    Admission,
+    /// How much room a tenth of the programs need in a chain, to one instruction
+    Room,
+    /// What calls show under a chain, for a tenth of the programs
+    Chains,
+    /// The scenarios of `kernel scenarios`
+    Scenarios,
 }
 
 /// `kernel diff`

@@ -14,7 +14,7 @@ use callproof_formats::call;
 use callproof_formats::vectors::{EvalVector, ValidVector};
 use callproof_kernel_diff::{Disagreement, Mismatch, NativeOracle, Plan, Report, campaign};
 use callproof_vm::length::converted_len;
-use callproof_vm::{Endian, Insn, Machine};
+use callproof_vm::{Endian, Errno, Insn, Machine};
 use serde::Serialize;
 
 use super::campaign::Generated;
@@ -210,5 +210,7 @@ pub(super) fn valid_vector(program: Vec<Insn>, accepted: bool) -> ValidVector {
         program,
         accepted,
         ebpf_len,
+        // The oracle takes EINVAL, and nothing else, for a refusal.
+        errno: (!accepted).then(|| Errno::EINVAL.name().to_owned()),
     }
 }

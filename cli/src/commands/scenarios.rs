@@ -91,6 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<Scenarios> {
         })?;
         wanted.extend(scenarios.into_iter().map(|scenario| (file.clone(), scenario)));
     }
+    if wanted.is_empty() {
+        return Err(
+            Failure::usage("the files hold no scenario").with_help("docs/SCENARIOS.md has the language of scenarios")
+        );
+    }
     if let Some(part) = &args.filter {
         wanted.retain(|(_, scenario)| scenario.name.contains(part.as_str()));
     }

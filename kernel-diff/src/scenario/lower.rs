@@ -365,9 +365,10 @@ fn install(raw: &mut RawStep) -> Result<Install> {
             .into_iter()
             .map(|(code, jt, jf, k)| callproof_vm::Insn { code, jt, jf, k })
             .collect(),
-        (None, rules) => rules::program(&rules.unwrap_or_default(), pad)?,
+        (None, rules) => rules::program(&rules.unwrap_or_default())?,
         (Some(_), Some(_)) => return Err("a filter has rules or instructions, not both".to_owned()),
     };
+    let program = rules::padded(pad, program);
     if program.len() > callproof_vm::length::MAX_INSNS {
         return Err("a program has at most 4096 instructions; a field `len` may say more".to_owned());
     }

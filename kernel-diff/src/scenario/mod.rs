@@ -5,11 +5,15 @@
 //! processes. Both must see what the file says, word for word. `docs/SCENARIOS.md` has the language.
 
 mod calls;
+#[cfg(target_os = "linux")]
+mod chain;
 mod fault;
+#[cfg(target_os = "linux")]
 mod live;
 mod lower;
 mod model;
 mod raw;
+mod recorded;
 mod rules;
 mod shipped;
 mod step;
@@ -18,8 +22,10 @@ mod words;
 use core::ops::Range;
 
 pub use fault::Fault;
+#[cfg(target_os = "linux")]
 pub use live::Running;
 pub use model::Model;
+pub use recorded::{read_json, to_json};
 pub use shipped::SHIPPED;
 pub use step::{Need, Scenario};
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 /// A whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile {
     #[serde(default)]
@@ -22,8 +22,18 @@ pub(super) struct RawScenario {
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 
+/// A scenario of a recording, where lines mean nothing.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlainScenario {
+    pub(super) name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) needs: Vec<String>,
+    pub(super) steps: Vec<RawStep>,
+}
+
 /// A name or a number.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub(super) enum Word {
     Number(i64),
@@ -34,13 +44,15 @@ pub(super) enum Word {
 macro_rules! fields {
     ($($name:ident: $kind:ty,)*) => {
         /// A step. Fields are taken out by whoever needs them; what is left is a mistake of the author.
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Deserialize, Serialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct RawStep {
             pub(super) r#do: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) who: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) expect: Option<String>,
-            $(pub(super) $name: Option<$kind>,)*
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub(super) $name: Option<$kind>,)*
         }
 
         impl RawStep {

@@ -15,9 +15,8 @@ const LOAD_IMMEDIATE: u16 = 0x00;
 /// Makes a program of rules such as `getpid = "errno 7"`, with the action of `default` (else ALLOW) for all other calls.
 ///
 /// A rule `close[0]==7` is for calls with that first argument, by its low half, and goes before rules without one.
-pub(super) fn program(rules: &BTreeMap<String, String>, pad: u16) -> Result<Vec<Insn>, String> {
-    let padding = core::iter::repeat_n(Insn::stmt(LOAD_IMMEDIATE, 0), usize::from(pad));
-    let mut program: Vec<Insn> = padding.collect();
+pub(super) fn program(rules: &BTreeMap<String, String>) -> Result<Vec<Insn>, String> {
+    let mut program = Vec::new();
     let mut default = 0x7fff_0000;
     let (with, without): (Vec<_>, Vec<_>) = rules.iter().partition(|(call, _)| call.contains('['));
     for (call, action) in with.into_iter().chain(without) {
@@ -39,6 +38,12 @@ pub(super) fn program(rules: &BTreeMap<String, String>, pad: u16) -> Result<Vec<
     }
     program.push(Insn::stmt(RETURN, default));
     Ok(program)
+}
+
+/// A program behind so many instructions that do nothing to it.
+pub(super) fn padded(pad: u16, program: Vec<Insn>) -> Vec<Insn> {
+    let padding = core::iter::repeat_n(Insn::stmt(LOAD_IMMEDIATE, 0), usize::from(pad));
+    padding.chain(program).collect()
 }
 
 /// The index of an argument, and what it must be.
@@ -97,7 +102,7 @@ mod tests {
         ];
         let rules = rules.map(|(call, action)| (call.to_owned(), action.to_owned())).into();
         for pad in [0, 300] {
-            let filter = Filter::load(program(&rules, pad).unwrap()).unwrap();
+            let filter = Filter::load(padded(pad, program(&rules).unwrap())).unwrap();
             for nr in -3..500 {
                 for second in [0, 9, 0x1_0000_0009] {
                     let call = SeccompData::new(0xc000_003e, nr, [9, second, 9, 9, 9, 9]);

@@ -34,6 +34,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// Whether anybody is traced whom a test picks.
+    #[cfg(target_os = "linux")]
     pub(super) fn traces(&self, picked: impl Fn(Who) -> bool) -> bool {
         self.steps.iter().any(|step| match step.what {
             What::Trace { of, .. } => picked(of),
@@ -43,6 +44,7 @@ impl Scenario {
     }
 
     /// Whether an actor is a process of its own that a step made.
+    #[cfg(target_os = "linux")]
     pub(super) fn is_forked(&self, who: Who) -> bool {
         self.steps.iter().any(|step| step.what == What::Fork(who))
     }
@@ -119,6 +121,7 @@ pub(super) enum Signal {
 }
 
 impl Signal {
+    #[cfg(target_os = "linux")]
     pub(super) const fn number(self) -> i32 {
         match self {
             Self::Sys => libc::SIGSYS,

@@ -31,6 +31,10 @@ pub(super) const NOBODY: &str = "nobody is there";
 pub(super) const ENTRY: &str = "stops at entry";
 pub(super) const THREAD_DIES: &str = "the thread dies";
 pub(super) const THREAD_ENDS: &str = "the thread ends";
+/// Signals have the numbers of x86-64, whatever the host.
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGSYS: i32 = 31;
 /// The end of a text about a process that dumped core.
 pub(super) const CORE: &str = " with core";
 
@@ -84,9 +88,9 @@ pub(super) fn traps(told: &Told, then: i64) -> String {
 
 pub(super) fn process_dies(signal: i32, core: bool) -> String {
     let name = match signal {
-        libc::SIGSYS => "SIGSYS".to_owned(),
-        libc::SIGKILL => "SIGKILL".to_owned(),
-        libc::SIGSEGV => "SIGSEGV".to_owned(),
+        SIGSYS => "SIGSYS".to_owned(),
+        SIGKILL => "SIGKILL".to_owned(),
+        SIGSEGV => "SIGSEGV".to_owned(),
         other => format!("signal {other}"),
     };
     format!("the process dies of {name}{}", if core { CORE } else { "" })

@@ -22,14 +22,16 @@ fn write_file(text: &mut String, file: &Replayed) {
         1 => paint(BAD, "1 mismatch"),
         many => paint(BAD, format_args!("{many} mismatches")),
     };
-    let _ = writeln!(
-        text,
-        "{}: {verdict} in {} programs, {} results, {} admissions",
-        paint(NAME, &file.file),
-        file.programs,
-        file.evaluations,
-        file.admissions
-    );
+    let counts = [
+        ("programs", file.programs),
+        ("results", file.evaluations),
+        ("admissions", file.admissions),
+        ("outcomes of chains", file.outcomes),
+        ("scenarios", file.scenarios),
+    ];
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<_> = counts.map(|(what, count)| format!("{count} {what}")).collect();
+    let _ = writeln!(text, "{}: {verdict} in {}", paint(NAME, &file.file), counts.join(", "));
     for mismatch in file.mismatches.iter().take(SHOWN) {
         let _ = writeln!(text, "  line {}: {}", mismatch.line, mismatch.sentence());
     }
