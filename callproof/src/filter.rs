@@ -105,6 +105,16 @@ impl Filter {
         &self.programs.programs
     }
 
+    /// What the programs are called.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.programs.names
+    }
+
+    /// The ABIs and the kernel that it is for, if that was said.
+    pub(crate) fn said(&self) -> (Option<&AbiList>, Option<Kernel>) {
+        (self.header.arches.as_ref(), self.options.kernel)
+    }
+
     /// What comes of expectations, as the lines of a case file without its head; one session answers all of them.
     ///
     /// # Errors
@@ -206,7 +216,7 @@ pub(crate) fn complaint(result: &CaseResult, names: &[String]) -> String {
 
 #[track_caller]
 #[expect(clippy::panic, reason = "an expectation that does not hold ends the test")]
-fn fail(text: &str) {
+pub(crate) fn fail(text: &str) {
     panic!("{text}");
 }
 

@@ -19,6 +19,7 @@
 //! | have one test for each line of a case file | [`cases!`] |
 //! | run case files and get what came of them as data | [`mod@cases`] |
 //! | find what is likely wrong with a filter | [`mod@lint`] |
+//! | test a compiler: hold what it made against its policy, or two filters against each other | [`assert_compiles_to!`], [`mod@relate`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -37,6 +38,7 @@ pub mod observed;
 mod options;
 mod origin;
 mod programs;
+pub mod relate;
 mod source;
 
 pub use compile::compile;

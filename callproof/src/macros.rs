@@ -60,6 +60,49 @@ macro_rules! assert_equivalent {
     }};
 }
 
+/// Asserts that a compiler made the right filter of a policy: both give every call the same verdict.
+///
+/// The policy is text in any policy format, or a [`Policy`](callproof_policy::Policy); the filter is what the compiler
+/// wrote: bytes or text in any format, instructions, or a [`Filter`](crate::Filter). A third argument,
+/// [`Options`](crate::Options), says for which ABIs and kernel. Without ABIs every possible input is meant, and a rule
+/// that names none is for all of them.
+///
+/// ```
+/// let policy = "default errno(EPERM)\nallow read, exit_group on x86_64\n";
+/// let filter = "
+///     ld [4]
+///     jne #0xc000003e, deny
+///     ld [0]
+///     jeq #0, allow
+///     jeq #231, allow
+///     deny: ret #0x00050001
+///     allow: ret #0x7fff0000";
+/// callproof::assert_compiles_to!(policy, filter);
+/// ```
+///
+/// ```should_panic
+/// // Nobody asked which ABI the call is made on: number 0 is restart_syscall on i386.
+/// let filter = "
+///     ld [0]
+///     jeq #0, allow
+///     ret #0x00050001
+///     allow: ret #0x7fff0000";
+/// callproof::assert_compiles_to!("default errno(EPERM)\nallow read on x86_64\n", filter);
+/// ```
+///
+/// # Panics
+/// When they differ: with a call that shows it, both verdicts and a line that runs it again. Also when the answer is
+/// undecided or there is none.
+#[macro_export]
+macro_rules! assert_compiles_to {
+    ($policy:expr, $filter:expr $(,)?) => {
+        $crate::relate::expect_compiled(&$policy, &$filter, &$crate::Options::default())
+    };
+    ($policy:expr, $filter:expr, $options:expr $(,)?) => {
+        $crate::relate::expect_compiled(&$policy, &$filter, &$options)
+    };
+}
+
 /// Makes a test of each case of case files, for `cargo test` and `cargo nextest`.
 ///
 /// It is all that a test target needs, which must have `harness = false`:

@@ -101,7 +101,7 @@ impl Reading {
         is_policy.then(|| self.policies(&name, bytes, path))
     }
 
-    fn programs(&self, name: &str, bytes: &[u8]) -> Result<Vec<Vec<Insn>>, Error> {
+    pub(crate) fn programs(&self, name: &str, bytes: &[u8]) -> Result<Vec<Vec<Insn>>, Error> {
         let options = ReadOptions {
             format: None,
             endian: self.endian,

@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "callproof-formats",
         ],
     ),
+    ("callproof-capi", &["callproof", "callproof-vm"]),
     ("callproof-kernel-diff", &["callproof-vm", "callproof-abi"]),
     (
         "callproof-cli",
