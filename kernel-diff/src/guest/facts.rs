@@ -65,7 +65,7 @@ impl Facts {
         let text = |name: &'static str| facts.get(name).map(String::as_str).ok_or(name);
         let word = |name| text(name).and_then(|value| u32::from_str_radix(value, 16).map_err(|_| name));
         let wide = |name| text(name).and_then(|value| u64::from_str_radix(value, 16).map_err(|_| name));
-        let gate = |arch, ip| {
+        let gate = |arch, ip| -> Result<Gate, &'static str> {
             Ok(Gate {
                 arch: word(arch)?,
                 ip: wide(ip)?,
