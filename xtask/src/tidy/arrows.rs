@@ -5,6 +5,7 @@ use cargo_metadata::{DependencyKind, Metadata, Package};
 /// For each room, the rooms it may use. A room that is not named here breaks the rule.
 const ARROWS: &[(&str, &[&str])] = &[
     ("callproof-vm", &[]),
+    ("callproof-engines", &["callproof-vm"]),
     ("callproof-abi", &[]),
     ("callproof-policy", &["callproof-vm", "callproof-abi"]),
     ("callproof-checker", &[]),
@@ -21,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "callproof",
         &[
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-verifier",
@@ -33,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",
@@ -47,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",
@@ -60,6 +64,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",
