@@ -5,7 +5,7 @@
 
 use crate::admit::Filter;
 use crate::data::SeccompData;
-use crate::isa::{Alu, Cond, Op, Size, Src};
+use crate::isa::{Op, Size, Src};
 use crate::kernel::{Machine, ShiftByX};
 use crate::observe::{Next, Observer, Step};
 
@@ -88,13 +88,13 @@ impl State {
             Op::Tax => self.x = self.a,
             Op::Txa => self.a = self.x,
             Op::Neg => self.a = self.a.wrapping_neg(),
-            Op::Alu(alu, src) => match compute(alu, self.a, self.operand(src, k), src, shift) {
+            Op::Alu(alu, src) => match alu.apply(self.a, self.operand(src, k), src, shift) {
                 Some(result) => self.a = result,
                 None => return After::Return(LEFT),
             },
             Op::Ja => return After::Skip(k),
             Op::Jump(cond, src) => {
-                let holds = holds(cond, self.a, self.operand(src, k));
+                let holds = cond.holds(self.a, self.operand(src, k));
                 return After::Skip(u32::from(if holds { insn.jt } else { insn.jf }));
             }
             Op::RetK => return After::Return(k),
@@ -122,35 +122,6 @@ impl State {
 /// A word of the record or of the scratch memory; admission keeps the index inside.
 fn word(words: &[u32; 16], index: u32) -> u32 {
     words.get(index as usize).copied().unwrap_or(0)
-}
-
-/// The result of an operation, or `None` for a division by zero.
-fn compute(alu: Alu, a: u32, v: u32, src: Src, rule: ShiftByX) -> Option<u32> {
-    let count = match src {
-        Src::K => Some(v),
-        Src::X => rule.count(v),
-    };
-    Some(match alu {
-        Alu::Add => a.wrapping_add(v),
-        Alu::Sub => a.wrapping_sub(v),
-        Alu::Mul => a.wrapping_mul(v),
-        Alu::Div => return a.checked_div(v),
-        Alu::Mod => return a.checked_rem(v),
-        Alu::Or => a | v,
-        Alu::And => a & v,
-        Alu::Xor => a ^ v,
-        Alu::Lsh => count.and_then(|count| a.checked_shl(count)).unwrap_or(0),
-        Alu::Rsh => count.and_then(|count| a.checked_shr(count)).unwrap_or(0),
-    })
-}
-
-const fn holds(cond: Cond, a: u32, v: u32) -> bool {
-    match cond {
-        Cond::Jeq => a == v,
-        Cond::Jgt => a > v,
-        Cond::Jge => a >= v,
-        Cond::Jset => a & v != 0,
-    }
 }
 
 #[cfg(test)]

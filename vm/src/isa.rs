@@ -5,6 +5,8 @@
 //! `net/core/filter.c` and the seccomp checker of `kernel/seccomp.c` for what is accepted (Linux 6.1 and 6.12 read,
 //! 6.18 tried with all 65,536 opcodes), the classic-to-eBPF converter for the costs.
 
+use crate::kernel::ShiftByX;
+
 /// One row of the instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opcode {
@@ -96,6 +98,33 @@ pub enum Alu {
     Xor,
 }
 
+impl Alu {
+    /// The result for two words, or `None` for a division by zero: the filter then returns 0.
+    ///
+    /// `src` tells where the second word comes from: a constant shift is what it says, and one by X follows the rule
+    /// of the machine.
+    #[must_use]
+    #[inline]
+    pub fn apply(self, a: u32, v: u32, src: Src, rule: ShiftByX) -> Option<u32> {
+        let count = match src {
+            Src::K => Some(v),
+            Src::X => rule.count(v),
+        };
+        Some(match self {
+            Self::Add => a.wrapping_add(v),
+            Self::Sub => a.wrapping_sub(v),
+            Self::Mul => a.wrapping_mul(v),
+            Self::Div => return a.checked_div(v),
+            Self::Mod => return a.checked_rem(v),
+            Self::Or => a | v,
+            Self::And => a & v,
+            Self::Xor => a ^ v,
+            Self::Lsh => count.and_then(|count| a.checked_shl(count)).unwrap_or(0),
+            Self::Rsh => count.and_then(|count| a.checked_shr(count)).unwrap_or(0),
+        })
+    }
+}
+
 /// The test of a conditional jump. All comparisons are unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cond {
@@ -107,6 +136,20 @@ pub enum Cond {
     Jge,
     /// `A & v != 0`
     Jset,
+}
+
+impl Cond {
+    /// Whether the test is true of two words.
+    #[must_use]
+    #[inline]
+    pub const fn holds(self, a: u32, v: u32) -> bool {
+        match self {
+            Self::Jeq => a == v,
+            Self::Jgt => a > v,
+            Self::Jge => a >= v,
+            Self::Jset => a & v != 0,
+        }
+    }
 }
 
 /// Where the second operand comes from.

@@ -5,6 +5,7 @@ use cargo_metadata::{DependencyKind, Metadata, Package};
 /// For each room, the rooms it may use. A room that is not named here breaks the rule.
 const ARROWS: &[(&str, &[&str])] = &[
     ("callproof-vm", &[]),
+    ("callproof-engines", &["callproof-vm"]),
     ("callproof-abi", &[]),
     ("callproof-policy", &["callproof-vm", "callproof-abi"]),
     ("callproof-checker", &[]),
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "callproof",
         &[
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-verifier",
@@ -37,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",
@@ -51,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",
@@ -64,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "callproof",
             "callproof-vm",
+            "callproof-engines",
             "callproof-abi",
             "callproof-policy",
             "callproof-checker",

@@ -1,0 +1,110 @@
+//! What every engine does, and which one to take.
+
+use core::fmt;
+use core::str::FromStr;
+
+use callproof_vm::{Filter, Machine, SeccompData, Verdict};
+
+use crate::predecoded::Predecoded;
+use crate::reference::Reference;
+use crate::specialised::Specialised;
+
+/// What a chain decides about a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Decision {
+    /// The verdict
+    pub verdict: Verdict,
+    /// How many instructions the kernel's interpreter executes for it, over all filters
+    pub insns: u64,
+}
+
+/// A chain of filters that is ready to judge calls on one machine.
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// Decides about a call.
+    fn decide(&self, call: &SeccompData) -> Decision;
+
+    /// The combined 32-bit value alone ([`Verdict::value`]), which some engines know sooner.
+    fn value(&self, call: &SeccompData) -> u32 {
+        self.decide(call).verdict.value
+    }
+}
+
+/// An engine by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// [`Reference`]
+    Reference,
+    /// [`Predecoded`]
+    Predecoded,
+    /// [`Specialised`]
+    Specialised,
+}
+
+/// From this many calls on decoding pays for itself: it takes about as long as so many evaluations.
+const DECODED_FROM: u64 = 16;
+/// From this many calls on specialising pays for itself.
+pub(crate) const SPECIALISED_FROM: u64 = 1024;
+
+impl Kind {
+    /// Every engine, the plainest first.
+    pub const ALL: [Self; 3] = [Self::Reference, Self::Predecoded, Self::Specialised];
+
+    /// The engine that has judged this many calls first, counted from admitted filters.
+    #[must_use]
+    pub const fn for_calls(calls: u64) -> Self {
+        match calls {
+            0..DECODED_FROM => Self::Reference,
+            DECODED_FROM..SPECIALISED_FROM => Self::Predecoded,
+            _ => Self::Specialised,
+        }
+    }
+
+    /// The name of the engine.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Predecoded => "predecoded",
+            Self::Specialised => "specialised",
+        }
+    }
+
+    /// Makes the engine for a chain, the oldest filter first.
+    #[must_use]
+    pub fn build<'f>(self, filters: &'f [Filter<'f>], machine: Machine) -> Box<dyn Engine + 'f> {
+        match self {
+            Self::Reference => Box::new(Reference::new(filters, machine)),
+            Self::Predecoded => Box::new(Predecoded::new(filters, machine)),
+            Self::Specialised => Box::new(Specialised::new(filters, machine)),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no engine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownKind;
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no engine has this name; write `reference`, `predecoded` or `specialised`")
+    }
+}
+
+impl core::error::Error for UnknownKind {}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or(UnknownKind)
+    }
+}

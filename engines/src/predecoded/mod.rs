@@ -1,0 +1,147 @@
+//! The pre-decoded engine: what an instruction does is found out once, and instructions that go together are one step.
+//!
+//! A step stands at the place of its first instruction and does the work of those behind it too; they keep steps of
+//! their own for jumps that lead there. So places are the program's own, and any of them can be entered with any
+//! registers, which the specialised engine makes use of.
+
+mod decode;
+mod run;
+
+use callproof_vm::{Filter, Machine, SeccompData, ShiftByX, combine};
+
+use crate::engine::{Decision, Engine};
+use crate::test::Test;
+
+pub(crate) use decode::RECORD_LEN;
+
+/// A chain of filters, each instruction decoded once.
+#[derive(Clone, Debug)]
+pub struct Predecoded {
+    programs: Vec<Program>,
+    machine: Machine,
+}
+
+impl Predecoded {
+    /// An engine for a chain, the oldest filter first. It takes time linear in the number of instructions.
+    #[must_use]
+    pub fn new(filters: &[Filter<'_>], machine: Machine) -> Self {
+        let programs = filters
+            .iter()
+            .map(|filter| Program::new(filter.program(), machine.shift));
+        Self {
+            programs: programs.collect(),
+            machine,
+        }
+    }
+
+    /// The memory it keeps, in bytes: at most 40 for each instruction.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.programs.iter().map(Program::memory).sum()
+    }
+
+    pub(crate) fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+}
+
+impl Engine for Predecoded {
+    fn decide(&self, call: &SeccompData) -> Decision {
+        let words = call.words(self.machine.endian);
+        let mut insns = 0_u64;
+        let values = self.programs.iter().enumerate().rev().map(|(index, program)| {
+            let outcome = program.run(&words);
+            insns = insns.wrapping_add(u64::from(outcome.insns));
+            (index, outcome.value)
+        });
+        let verdict = combine(values, self.machine.kernel);
+        Decision { verdict, insns }
+    }
+}
+
+/// One decoded filter.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    steps: Box<[Step]>,
+    /// The constants of chains of equality tests, one chain after the other
+    keys: Box<[u32]>,
+    /// Where to go when a key is found, for each key
+    goals: Box<[u16]>,
+    shift: ShiftByX,
+    cells: bool,
+}
+
+/// What happens at one place.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// `A` keeps some bits and is tested
+    Test(Branch),
+    /// A word is loaded, keeps some bits and is tested
+    LoadTest(u8, Branch),
+    /// A chain of equality tests, each reached when the one before it is false
+    Search {
+        first: u16,
+        len: u16,
+        otherwise: u16,
+    },
+    /// `A` is tested against `X`
+    TestX(Compare),
+    Load(u8),
+    Constant(u32),
+    ConstantX(u32),
+    LoadCell(u8),
+    LoadCellX(u8),
+    Store(u8),
+    StoreX(u8),
+    ToX,
+    FromX,
+    Negate,
+    Alu(callproof_vm::isa::Alu, u32),
+    AluX(callproof_vm::isa::Alu),
+    Jump(u16),
+    Return(u32),
+    ReturnA,
+}
+
+/// A test with what leads to it and where it leads.
+#[derive(Clone, Copy, Debug)]
+struct Branch {
+    /// The bits that `A` keeps
+    keep: u32,
+    test: Test,
+    yes: u16,
+    no: u16,
+    /// How many instructions this is
+    insns: u8,
+}
+
+/// A comparison of two registers.
+#[derive(Clone, Copy, Debug)]
+struct Compare {
+    cond: callproof_vm::isa::Cond,
+    yes: u16,
+    no: u16,
+}
+
+/// What a program made of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) value: u32,
+    pub(crate) insns: u32,
+}
+
+/// The registers and the scratch memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registers {
+    pub(crate) a: u32,
+    pub(crate) x: u32,
+    pub(crate) cells: [u32; 16],
+}
+
+impl Program {
+    fn memory(&self) -> usize {
+        size_of_val(&*self.steps)
+            .saturating_add(size_of_val(&*self.keys))
+            .saturating_add(size_of_val(&*self.goals))
+    }
+}
