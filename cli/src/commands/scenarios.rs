@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use callproof_kernel_diff::scenario::{self, Model, Played, Runner, Running, SHIPPED, Scenario};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::Scenarios as Args;
 use crate::error::{Failure, Result};
@@ -15,7 +15,7 @@ use crate::report::{Case, Finding, Report};
 const MAX_FILE: u64 = 4 << 20;
 
 /// What became of the scenarios.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scenarios {
     /// The release of the kernel; none when the scenarios are only listed
     pub(crate) kernel: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Scenarios {
 }
 
 /// One scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -33,14 +33,14 @@ pub(crate) struct Told {
 }
 
 /// How a scenario went on both.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) model: Seen,
     pub(crate) kernel: Seen,
 }
 
 /// How a scenario went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "result")]
 pub(crate) enum Seen {
     Agreed,
