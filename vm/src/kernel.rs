@@ -167,14 +167,20 @@ gates! {
     MaskedInterpreterShift = 5 . 14, ReleaseUnchecked;
     /// `SECCOMP_ADDFD_FLAG_SEND`
     AddFdSend = 5 . 14, Documented;
+    /// Whether a killed thread is the last one is judged by the threads that live: before, the first thread of a
+    /// process counted even when it had ended
+    LiveThreadsCounted = 5 . 15, Documented;
     /// The kill signal cannot be blocked, and the task is marked dead
     DeadMode = 5 . 17, ReleaseUnchecked;
-    /// `PTRACE_SEIZE` checks who may suspend seccomp, as `PTRACE_SETOPTIONS` always did (CVE-2022-30594; also in 5.17.2)
+    /// `PTRACE_SEIZE` checks who may suspend seccomp, as `PTRACE_SETOPTIONS` always did (CVE-2022-30594; also in 5.17.2 and in releases of older
+    /// stable series: [`Host`](crate::task::Host) has a switch)
     SeizeChecksSuspend = 5 . 18, Documented;
     /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
     WaitKillable = 5 . 19, ReleaseUnchecked;
     /// `SECCOMP_IOCTL_NOTIF_SET_FLAGS`
     NotifSetFlags = 6 . 6, ReleaseUnchecked;
+    /// `SECCOMP_IOCTL_NOTIF_RECV` fails with `ENOENT` when nobody has the filter any more: before, it waited for ever
+    RecvNoticesNobody = 6 . 11, Documented;
     /// x86-64 call 335, uretprobe, passes every filter (also backported to 6.12 and 6.13)
     UretprobeBypass = 6 . 14, ReleaseUnchecked;
     /// x86-64 call 336, uprobe, passes every filter

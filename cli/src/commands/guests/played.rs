@@ -29,7 +29,9 @@ pub(crate) struct Played {
 pub(super) fn player() -> Result<Player> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::environment(format_args!("cannot find the file of this program: {error}")))?;
-    let words = ["--format", "json", "kernel", "scenarios"].map(str::to_owned).to_vec();
+    let words = ["--format", "json", "kernel", "scenarios", "--any-release"]
+        .map(str::to_owned)
+        .to_vec();
     Ok(Player { program, words })
 }
 
@@ -58,7 +60,7 @@ impl Played {
 
     fn add(&mut self, told: &Told) {
         self.known = self.known.saturating_add(1);
-        let Some(Outcome { model, kernel }) = &told.outcome else {
+        let Some(Outcome { model, kernel, .. }) = &told.outcome else {
             return;
         };
         let place = || format!("{}:{}: {}", told.file, told.line, told.name);
@@ -107,7 +109,9 @@ mod tests {
     }
 
     fn told(model: &str, kernel: &str) -> String {
-        format!(r#"{{"file":"a.toml","line":3,"name":"n","outcome":{{"model":{model},"kernel":{kernel}}}}}"#)
+        format!(
+            r#"{{"file":"a.toml","line":3,"name":"n","outcome":{{"model":{model},"kernel":{kernel},"alike":false}}}}"#
+        )
     }
 
     #[test]
