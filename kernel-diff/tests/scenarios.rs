@@ -69,7 +69,7 @@ fn the_kernel_sees_what_every_scenario_says() {
 /// The kernel is what the model is compared with: where a faulty model sees something else, the kernel must side with
 /// the file. Found by playing the scenarios on both until they differ.
 fn differs(running: &mut Running, fault: Fault, scenarios: &[(&'static str, Scenario)]) -> Option<String> {
-    let mut faulty = Model::new(running.kernel()).with_fault(fault);
+    let mut faulty = running.model().with_fault(fault);
     scenarios.iter().find_map(|(_, scenario)| {
         let Played::Differed { line, seen, .. } = faulty.play(scenario) else {
             return None;

@@ -84,7 +84,8 @@ impl FromStr for Kernel {
 /// How sure we are of the release in which a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Evidence {
-    /// Stated by man-pages 6.03 or seen in the sources on both sides
+    /// Stated by man-pages 6.03, seen in the sources on both sides, or in the maintainer's request to take the change into
+    /// this release
     Documented,
     /// The change was seen; the exact release is recalled and not checked
     ReleaseUnchecked,
@@ -154,30 +155,36 @@ gates! {
     /// `SECCOMP_IOCTL_NOTIF_RECV` refuses a buffer that is not zeroed
     RecvZeroBuffer = 5 . 5, Documented;
     /// `SECCOMP_FILTER_FLAG_TSYNC_ESRCH`
-    TsyncEsrch = 5 . 7, ReleaseUnchecked;
+    TsyncEsrch = 5 . 7, Documented;
     /// `SECCOMP_IOCTL_NOTIF_ADDFD`
     AddFd = 5 . 9, Documented;
     /// `/proc/PID/status` counts the filters
-    StatusFilterCount = 5 . 9, ReleaseUnchecked;
-    /// The constant-allow bitmap
-    Bitmap = 5 . 11, ReleaseUnchecked;
+    StatusFilterCount = 5 . 9, Documented;
     /// An unknown action kills the process: before, the thread
-    UnknownKillsProcess = 5 . 11, ReleaseUnchecked;
+    UnknownKillsProcess = 5 . 10, Documented;
+    /// The constant-allow bitmap
+    Bitmap = 5 . 11, Documented;
     /// The interpreter masks a shift by X with 31: before, it was undefined in C
     MaskedInterpreterShift = 5 . 14, ReleaseUnchecked;
     /// `SECCOMP_ADDFD_FLAG_SEND`
     AddFdSend = 5 . 14, Documented;
+    /// Whether a killed thread is the last one is judged by the threads that live: before, the first thread of a
+    /// process counted even when it had ended
+    LiveThreadsCounted = 5 . 15, Documented;
     /// The kill signal cannot be blocked, and the task is marked dead
-    DeadMode = 5 . 17, ReleaseUnchecked;
-    /// `PTRACE_SEIZE` checks who may suspend seccomp, as `PTRACE_SETOPTIONS` always did (CVE-2022-30594; also in 5.17.2)
+    DeadMode = 5 . 17, Documented;
+    /// `PTRACE_SEIZE` checks who may suspend seccomp, as `PTRACE_SETOPTIONS` always did (CVE-2022-30594; also in 5.17.2 and in releases of older
+    /// stable series: [`Host`](crate::task::Host) has a switch)
     SeizeChecksSuspend = 5 . 18, Documented;
     /// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`
-    WaitKillable = 5 . 19, ReleaseUnchecked;
+    WaitKillable = 5 . 19, Documented;
     /// `SECCOMP_IOCTL_NOTIF_SET_FLAGS`
-    NotifSetFlags = 6 . 6, ReleaseUnchecked;
+    NotifSetFlags = 6 . 6, Documented;
+    /// `SECCOMP_IOCTL_NOTIF_RECV` fails with `ENOENT` when nobody has the filter any more: before, it waited for ever
+    RecvNoticesNobody = 6 . 11, Documented;
     /// x86-64 call 335, uretprobe, passes every filter (also backported to 6.12 and 6.13)
-    UretprobeBypass = 6 . 14, ReleaseUnchecked;
-    /// x86-64 call 336, uprobe, passes every filter
+    UretprobeBypass = 6 . 14, Documented;
+    /// x86-64 call 336, uprobe, passes every filter (also backported, to 6.12.57 for one)
     UprobeBypass = 6 . 18, ReleaseUnchecked;
 }
 

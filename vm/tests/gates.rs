@@ -11,7 +11,7 @@
 )]
 
 use callproof_vm::bitmap::{Bypass, Platform};
-use callproof_vm::effect::{Disposition, Effect, Logged, Situation, consequence};
+use callproof_vm::effect::{Disposition, Effect, Logged, Scope, Situation, consequence};
 use callproof_vm::install::{Caller, Fprog, Mode, Pointer, Refusal, Request, flag, known_flags, outcome};
 use callproof_vm::length::charged_len;
 use callproof_vm::task::{
@@ -270,6 +270,30 @@ gates! {
                 assert_eq!(world.thread(thread).unwrap().mode(), mode);
             }
         }
+        LiveThreadsCounted => live_threads_counted |before, since| {
+            for (kernel, expected) in [
+                (before, "the process dies of signal 31"),
+                (since, "the process dies of signal 31, with a core dump"),
+            ] {
+                let (mut world, leader) = world(kernel, 0);
+                let last = world.clone_thread(leader).unwrap();
+                assert_eq!(make(&mut world, leader).effect.to_string(), "the thread dies of signal 31");
+                assert_eq!(make(&mut world, last).effect.to_string(), expected);
+            }
+            // A leader that is there, or that `execve` made, is no other.
+            for exec in [false, true] {
+                let (mut world, leader) = world(before, 0);
+                let other = world.clone_thread(leader).unwrap();
+                let last = if exec { other } else { leader };
+                if exec {
+                    world.execve(other).unwrap();
+                } else {
+                    world.exit(other, Scope::Thread).unwrap();
+                }
+                let said = make(&mut world, last).effect.to_string();
+                assert_eq!(said, "the process dies of signal 31, with a core dump");
+            }
+        }
         SeizeChecksSuspend => seize_checks_suspend |before, since| {
             for (kernel, expected) in [(before, Ok(())), (since, Err(Errno::EPERM))] {
                 let (mut world, thread) = world(kernel, 0x0005_0001);
@@ -285,6 +309,15 @@ gates! {
         NotifSetFlags => notif_set_flags |before, since| {
             assert_eq!(set_flags(1, before), Err(Errno::EINVAL));
             assert_eq!(set_flags(1, since), Ok(()));
+        }
+        RecvNoticesNobody => recv_notices_nobody |before, since| {
+            for (kernel, expected) in [(before, Ok(())), (since, Err(Errno::ENOENT))] {
+                let (mut world, thread) = world(kernel, ALLOW);
+                let filter = world.chain(thread)[0];
+                assert_eq!(world.check_recv(filter, true), Ok(()));
+                world.exit(thread, Scope::Process).unwrap();
+                assert_eq!(world.check_recv(filter, true), expected);
+            }
         }
         UretprobeBypass => uretprobe_bypass |before, since| {
             bypass_came(335, Bypass::Uretprobe, before, since);

@@ -328,8 +328,9 @@ pub(crate) struct Diff {
     /// Folder to write a mismatch to, as a file of vectors
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) out: PathBuf,
-    /// Ask another kernel, booted in qemu: its name, `all` for every one, or `list` for what there is
-    #[arg(long, value_name = "NAME", conflicts_with = "time")]
+    /// Ask another kernel, booted in qemu: its name, with the version of its package if it shall not be the newest,
+    /// `all` for every one, or `list` for what there is
+    #[arg(long, value_name = "NAME[=VERSION]", conflicts_with = "time")]
     pub(crate) vm: Option<String>,
     /// Folder for kernels, with --vm [default: callproof in the user's cache folder]
     #[arg(long, value_name = "DIR", requires = "vm")]

@@ -14,6 +14,9 @@ pub(crate) struct Scenarios {
     /// Only scenarios whose name contains this
     #[arg(long, value_name = "NAME")]
     pub(crate) filter: Option<String>,
+    /// Play scenarios for newer kernels too: what counts is whether the model of this kernel and the kernel differ alike
+    #[arg(long)]
+    pub(crate) any_release: bool,
     /// Print the names and play nothing
     #[arg(long)]
     pub(crate) list: bool,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use callproof_kernel_diff::scenario::{self, Model, Played, Runner, Running, SHIPPED, Scenario};
-use serde::Serialize;
+use callproof_kernel_diff::scenario::{self, Played, Runner, Running, SHIPPED, Scenario};
+use serde::{Deserialize, Serialize};
 
 use crate::args::Scenarios as Args;
 use crate::error::{Failure, Result};
@@ -15,7 +15,7 @@ use crate::report::{Case, Finding, Report};
 const MAX_FILE: u64 = 4 << 20;
 
 /// What became of the scenarios.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scenarios {
     /// The release of the kernel; none when the scenarios are only listed
     pub(crate) kernel: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Scenarios {
 }
 
 /// One scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) file: String,
     pub(crate) line: usize,
@@ -33,14 +33,16 @@ pub(crate) struct Told {
 }
 
 /// How a scenario went on both.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) model: Seen,
     pub(crate) kernel: Seen,
+    /// With `--any-release`: both saw the same, which is not what the scenario says
+    pub(crate) alike: bool,
 }
 
 /// How a scenario went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "result")]
 pub(crate) enum Seen {
     Agreed,
@@ -112,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<Scenarios> {
             scenarios,
         });
     }
-    play(&wanted)
+    play(&wanted, args.any_release)
 }
 
 fn texts(files: &[String]) -> Result<Vec<(String, String)>> {
@@ -137,15 +139,17 @@ fn texts(files: &[String]) -> Result<Vec<(String, String)>> {
     files.iter().map(read).collect()
 }
 
-fn play(wanted: &[(String, Scenario)]) -> Result<Scenarios> {
+fn play(wanted: &[(String, Scenario)], any_release: bool) -> Result<Scenarios> {
     let mut running = Running::new()
         .map_err(|missing| Failure::environment(format_args!("no scenario can be played on this kernel: {missing}")))?;
-    let mut model = Model::new(running.kernel());
+    if any_release {
+        running = running.for_any_release();
+    }
+    let mut model = running.model();
     let both = |(file, scenario): &(String, Scenario)| {
-        let outcome = Outcome {
-            model: model.play(scenario).into(),
-            kernel: running.play(scenario).into(),
-        };
+        let (model, kernel) = (Seen::from(model.play(scenario)), Seen::from(running.play(scenario)));
+        let alike = any_release && model == kernel && matches!(kernel, Seen::Differed { .. });
+        let outcome = Outcome { model, kernel, alike };
         told(file, scenario, Some(outcome))
     };
     let scenarios = wanted.iter().map(both).collect();
@@ -167,7 +171,7 @@ fn told(file: &str, scenario: &Scenario, outcome: Option<Outcome>) -> Told {
 impl Told {
     /// What went wrong, and the line where it did.
     pub(crate) fn findings(&self) -> Vec<(&'static str, usize, String)> {
-        let Some(outcome) = &self.outcome else {
+        let Some(outcome) = self.outcome.as_ref().filter(|outcome| !outcome.alike) else {
             return Vec::new();
         };
         let about = [("kernel", &outcome.kernel), ("model", &outcome.model)];

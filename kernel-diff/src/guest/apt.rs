@@ -61,30 +61,32 @@ impl Apt {
         Ok(apt)
     }
 
-    /// The newest package of a kernel.
-    pub(super) fn newest(&self, package: KernelPackage) -> Result<Indexed> {
+    /// The package of a kernel: the newest, or the one with this version.
+    pub(super) fn package(&self, package: KernelPackage, version: Option<&str>) -> Result<Indexed> {
         let found = output(
             self.command("apt-cache")
                 .args(["search", "--names-only", package.pattern]),
         )?;
         let found = String::from_utf8_lossy(&found);
-        let names = found.lines().filter_map(|line| line.split_whitespace().next());
-        let missing = LabError::NoKernel {
-            suite: package.suite,
-            arch: package.arch,
-            pattern: package.pattern,
-        };
-        let name = names.max_by_key(|name| numbers(name)).ok_or(missing)?;
-        let described = output(self.command("apt-cache").args(["show", "--no-all-versions", name]))?;
-        let described = String::from_utf8_lossy(&described);
-        let field = |name: &str| {
-            let mut values = described.lines().filter_map(|line| line.strip_prefix(name));
-            values.next().map(|value| value.trim().to_owned()).unwrap_or_default()
-        };
-        Ok(Indexed {
-            name: name.to_owned(),
-            version: field("Version:"),
-            sha256: field("SHA256:"),
+        let names: Vec<_> = found
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        if names.is_empty() {
+            return Err(LabError::NoKernel {
+                suite: package.suite,
+                arch: package.arch,
+                pattern: package.pattern,
+            });
+        }
+        let described = output(self.command("apt-cache").arg("show").args(names))?;
+        choose(&described_packages(&String::from_utf8_lossy(&described)), version).map_err(|versions| {
+            LabError::NoVersion {
+                suite: package.suite,
+                arch: package.arch,
+                version: version.unwrap_or_default().to_owned(),
+                versions,
+            }
         })
     }
 
@@ -113,6 +115,36 @@ impl Apt {
             .env("LC_ALL", "C");
         command
     }
+}
+
+/// Reads what `apt-cache show` prints: a paragraph for each package and version.
+fn described_packages(described: &str) -> Vec<Indexed> {
+    let one = |paragraph: &str| {
+        let field = |name: &str| {
+            let mut values = paragraph.lines().filter_map(|line| line.strip_prefix(name));
+            values.next().map(|value| value.trim().to_owned())
+        };
+        Some(Indexed {
+            name: field("Package:")?,
+            version: field("Version:")?,
+            sha256: field("SHA256:")?,
+        })
+    };
+    described.split("\n\n").filter_map(one).collect()
+}
+
+/// The newest package, or the newest with this version; else the versions that there are, oldest first.
+fn choose(packages: &[Indexed], version: Option<&str>) -> core::result::Result<Indexed, Vec<String>> {
+    let age = |package: &&Indexed| (numbers(&package.name), numbers(&package.version));
+    let fits = |package: &&Indexed| version.is_none_or(|version| package.version == version);
+    if let Some(found) = packages.iter().filter(fits).max_by_key(age) {
+        return Ok(found.clone());
+    }
+    let mut packages: Vec<_> = packages.iter().collect();
+    packages.sort_by_key(age);
+    let mut versions: Vec<_> = packages.into_iter().map(|package| package.version.clone()).collect();
+    versions.dedup();
+    Err(versions)
 }
 
 /// Where the host takes Debian from.
@@ -176,6 +208,21 @@ mod tests {
             "linux-image-6.12.117+deb13-cloud-amd64",
         ];
         assert!(ordered.is_sorted_by_key(|name| numbers(name)));
+    }
+
+    const SHOWN: &str = "Package: linux-image-6.1.0-9-cloud-amd64\nVersion: 6.1.27-1\nSHA256: aa\nDescription: x\n\n\
+        Package: linux-image-6.1.0-50-cloud-amd64\nSource: linux\nVersion: 6.1.176-1\nSHA256: bb\n\n\
+        Package: linux-image-6.1.0-50-cloud-amd64\nVersion: 6.1.175-2\nSHA256: cc\n\nPackage: broken\n";
+
+    #[test]
+    fn a_version_is_chosen_or_the_newest_is() {
+        let packages = described_packages(SHOWN);
+        assert_eq!(packages.len(), 3);
+        let sum = |version| choose(&packages, version).map(|found| found.sha256);
+        assert_eq!(sum(None).unwrap(), "bb");
+        assert_eq!(sum(Some("6.1.27-1")).unwrap(), "aa");
+        assert_eq!(sum(Some("6.1.175-2")).unwrap(), "cc");
+        assert_eq!(sum(Some("6.1")).unwrap_err(), ["6.1.27-1", "6.1.175-2", "6.1.176-1"]);
     }
 
     #[test]

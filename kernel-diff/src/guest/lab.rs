@@ -12,8 +12,9 @@ use super::catalog::Guest;
 use super::console::Console;
 use super::directed::directed;
 use super::facts::{Engine, Facts};
-use super::jobs::decode;
+use super::jobs::{Answer, Job, decode};
 use super::judge::{Decisive, Questions, Recorded, observes};
+use super::player::{Files, Player, Ran};
 use super::scenarios::{Scenarios, Strange};
 use super::store::{Kernel, Store, write_initrd};
 use super::tool::{LabError, Result, is_here};
@@ -28,6 +29,8 @@ pub struct Effort<'s> {
     pub programs: u64,
     /// How many calls for each
     pub calls: usize,
+    /// What else to run, in guests that can
+    pub player: Option<&'s Player>,
 }
 
 impl core::fmt::Debug for Effort<'_> {
@@ -66,10 +69,12 @@ pub struct EngineFound {
     pub decisive: Decisive,
     /// What the kernel answered, without what needed constants
     pub recorded: Vec<Recorded>,
-    /// How many scenarios were played
-    pub scenarios: usize,
+    /// Of how many chains of simple filters was compared what the caller sees
+    pub chains: usize,
     /// Those that went otherwise than modelled
     pub strange: Vec<Strange>,
+    /// What became of [`Effort::player`], where it was run
+    pub ran: Option<Ran>,
 }
 
 /// Programs that a guest is given in one boot.
@@ -118,18 +123,24 @@ pub fn check(guest: &Guest) -> Result<()> {
 
 /// Boots a guest, lets it judge programs, and compares.
 ///
-/// `progress` is told how many programs are done.
+/// The kernel is the newest of its Debian release, or the one whose package has `version`. `progress` is told how many
+/// programs are done.
 ///
 /// # Errors
 /// [`LabError`] when the guest cannot be had or does not answer.
-pub fn run(store: &Store, guest: &'static Guest, effort: Effort<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Found> {
+pub fn run(
+    store: &Store,
+    (guest, version): (&'static Guest, Option<&str>),
+    effort: Effort<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Found> {
     check(guest)?;
-    let kernel = store.kernel(guest)?;
+    let kernel = store.kernel(guest, version)?;
     let agent = store.agent(guest)?;
     let start = Instant::now();
     let work = store.work()?;
     let initrd = work.path().join("initrd");
-    write_initrd(&initrd, &agent, &[])?;
+    write_initrd(&initrd, &agent, &[], &Files::new())?;
     let mut boot = Boot {
         guest,
         accelerator: Accelerator::Tcg,
@@ -172,6 +183,8 @@ fn engines(
         .ok_or_else(|| garbled(guest, format!("its release `{}` is none", facts.release)))?;
     let mut engines: Vec<EngineFound> = Vec::new();
     let mut scenarios = Scenarios::new(facts);
+    let player = effort.player.filter(|player| player.is_for(guest));
+    let mut files = player.map_or(Ok(Files::new()), Player::files)?;
     let mut first = 0_u64;
     while first < effort.programs {
         let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
@@ -186,15 +199,12 @@ fn engines(
         }
         questions.generate(effort.source, numbers, effort.calls, (facts, &seen), &interpreter);
         let jobs = [&questions.jobs[..], &scenarios.jobs].concat();
-        write_initrd(initrd, agent, &super::jobs::encode(&jobs))?;
-        let console = twice(|| boot.run())?;
-        if Facts::read(&console.facts).as_ref() != Ok(facts) {
-            return Err(garbled(guest, "it tells other facts than before".to_owned()));
-        }
-        for (name, bytes) in console.frames {
-            let engine = Engine::named(&name).ok_or_else(|| garbled(guest, format!("it has an engine `{name}`")))?;
-            let answers = decode(&jobs, &bytes).map_err(|bad| garbled(guest, bad.to_string()))?;
-            let (answers, played) = answers.split_at_checked(questions.jobs.len()).unwrap_or_default();
+        write_initrd(initrd, agent, &super::jobs::encode(&jobs), &files)?;
+        for (engine, answered) in answers(boot, facts, &jobs)? {
+            let (answers, played) = answered
+                .answers
+                .split_at_checked(questions.jobs.len())
+                .unwrap_or_default();
             let model = facts.model(guest, engine).unwrap_or(interpreter);
             let compared = questions.compare(answers, &model, &seen);
             let found = EngineFound {
@@ -203,8 +213,9 @@ fn engines(
                 report: compared.report,
                 decisive: compared.decisive,
                 recorded: compared.recorded,
-                scenarios: played.len(),
+                chains: played.len(),
                 strange: scenarios.compare(played, model),
+                ran: answered.ran,
             };
             match engines.iter_mut().find(|earlier| earlier.engine == engine) {
                 Some(earlier) => earlier.add(found),
@@ -212,8 +223,42 @@ fn engines(
             }
         }
         // They are played once.
-        scenarios = Scenarios::default();
+        (scenarios, files) = (Scenarios::default(), Files::new());
         progress(first);
+    }
+    Ok(engines)
+}
+
+/// What one engine said in a boot.
+struct Answered {
+    answers: Vec<Answer>,
+    ran: Option<Ran>,
+}
+
+/// Boots, and reads what each engine said. What a program printed follows the answers.
+fn answers(boot: Boot<'_>, facts: &Facts, jobs: &[Job]) -> Result<Vec<(Engine, Answered)>> {
+    let garbled = |what: String| garbled(boot.guest, what);
+    let console = twice(|| boot.run())?;
+    if Facts::read(&console.facts).as_ref() != Ok(facts) {
+        return Err(garbled("it tells other facts than before".to_owned()));
+    }
+    let mut engines: Vec<(Engine, Answered)> = Vec::new();
+    for (name, bytes) in console.frames {
+        let (name, of_player) = name
+            .strip_suffix(".player")
+            .map_or((&*name, false), |name| (name, true));
+        let engine = Engine::named(name).ok_or_else(|| garbled(format!("it has an engine `{name}`")))?;
+        match engines.last_mut().filter(|(last, _)| *last == engine) {
+            Some((_, answered)) if of_player => {
+                let ran = Ran::read(&bytes).ok_or_else(|| garbled("its player has no status".to_owned()))?;
+                answered.ran = Some(ran);
+            }
+            None if !of_player => {
+                let answers = decode(jobs, &bytes).map_err(|bad| garbled(bad.to_string()))?;
+                engines.push((engine, Answered { answers, ran: None }));
+            }
+            _ => return Err(garbled(format!("it answers twice, or too early, as `{name}`"))),
+        }
     }
     Ok(engines)
 }
@@ -223,8 +268,10 @@ impl EngineFound {
         self.report.add(other.report);
         self.decisive.add(other.decisive);
         self.recorded.extend(other.recorded);
-        self.scenarios = self.scenarios.saturating_add(other.scenarios);
+        self.chains = self.chains.saturating_add(other.chains);
         self.strange.extend(other.strange);
+        // It runs in the first boot.
+        self.ran = self.ran.take().or(other.ran);
     }
 }
 

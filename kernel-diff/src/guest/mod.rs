@@ -10,7 +10,8 @@
 //! What is compared is what [`NativeOracle`](crate::NativeOracle) compares: whether a program is installed, and the whole
 //! 32-bit result of each call. Every return of a program under test is made an ERRNO, so no call is ever executed. Programs
 //! for what differs between machines are always asked about. Beside that, chains of simple filters judge one harmless
-//! call, and what the caller sees is compared with the model.
+//! call, and what the caller sees is compared with the model. A guest whose architecture is the host's also runs a program
+//! of the host, such as one that plays [scenarios](crate::scenario).
 
 mod apt;
 mod boot;
@@ -22,6 +23,7 @@ mod facts;
 mod jobs;
 mod judge;
 mod lab;
+mod player;
 mod scenarios;
 mod store;
 mod tell;
@@ -32,6 +34,7 @@ pub use catalog::{GUESTS, Guest, KernelPackage, guest};
 pub use facts::{Engine, Facts};
 pub use judge::{Decisive, Recorded};
 pub use lab::{Effort, EngineFound, Found, check, explanations, run};
+pub use player::{Player, Ran};
 pub use scenarios::Strange;
 pub use store::{Kernel, Store};
 pub use tool::LabError;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::apt::{Apt, Indexed};
 use super::catalog::{Guest, KernelPackage};
+use super::player::Files;
 use super::tool::{LabError, Result, file, output, shown};
 
 /// The source of the agent.
@@ -40,34 +41,41 @@ impl Store {
         Self { folder }
     }
 
-    /// The kernel of a guest, when it was fetched before.
+    /// The kernel of a guest, when it was fetched before: the newest, or that of a version.
     #[must_use]
-    pub fn cached(&self, guest: &Guest) -> Option<Kernel> {
-        let folder = self.kernel_folder(guest.kernel);
-        let text = std::fs::read_to_string(folder.join("package")).ok()?;
-        let mut lines = text.lines().map(str::to_owned);
-        Some(Kernel {
-            package: lines.next()?,
-            version: lines.next()?,
-            sha256: lines.next()?,
-            image_sha256: lines.next()?,
-            image: folder.join("image"),
-        })
+    pub fn cached(&self, guest: &Guest, version: Option<&str>) -> Option<Kernel> {
+        kept(&self.kernel_folder(guest.kernel, version))
     }
 
-    /// The kernel of a guest, fetched when it must be.
-    pub(super) fn kernel(&self, guest: &Guest) -> Result<Kernel> {
-        if let Some(kernel) = self.cached(guest) {
+    /// The kernels of a guest that were fetched by their version, in the order of their folders' names.
+    #[must_use]
+    pub fn cached_versions(&self, guest: &Guest) -> Vec<Kernel> {
+        let beginning = format!("{}{VERSION_MARK}", folder_name(guest.kernel));
+        let entries = std::fs::read_dir(self.folder.join(KERNELS)).into_iter().flatten();
+        let mut folders: Vec<_> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(&beginning))
+            })
+            .collect();
+        folders.sort();
+        folders.iter().filter_map(|folder| kept(folder)).collect()
+    }
+
+    /// The kernel of a guest, fetched when it must be: the newest, or that of a version.
+    pub(super) fn kernel(&self, guest: &Guest, version: Option<&str>) -> Result<Kernel> {
+        if let Some(kernel) = self.cached(guest, version) {
             // A file that was changed on disk is fetched again.
             if checksum(&kernel.image).is_ok_and(|found| found == kernel.image_sha256) {
                 return Ok(kernel);
             }
         }
-        let folder = self.kernel_folder(guest.kernel);
-        file("create", &folder, std::fs::create_dir_all(&folder))?;
         let work = self.work()?;
         let apt = Apt::open(work.path(), guest.kernel)?;
-        let indexed = apt.newest(guest.kernel)?;
+        let indexed = apt.package(guest.kernel, version)?;
+        let folder = self.kernel_folder(guest.kernel, version);
+        file("create", &folder, std::fs::create_dir_all(&folder))?;
         let deb = apt.download(&indexed)?;
         let found = checksum(&deb)?;
         if found != indexed.sha256 {
@@ -120,11 +128,39 @@ impl Store {
         file("create a folder in", &self.folder, tempfile::tempdir_in(&self.folder))
     }
 
-    fn kernel_folder(&self, package: KernelPackage) -> PathBuf {
-        self.folder
-            .join("kernels")
-            .join(format!("{}-{}-{}", package.suite, package.arch, package.flavour))
+    fn kernel_folder(&self, package: KernelPackage, version: Option<&str>) -> PathBuf {
+        let mut name = folder_name(package);
+        if let Some(version) = version {
+            name.push(VERSION_MARK);
+            // No folder of another name can be meant, whatever the version looks like.
+            let kept = |letter: char| letter.is_ascii_alphanumeric() || ".+~-".contains(letter);
+            name.extend(version.chars().map(|letter| if kept(letter) { letter } else { '_' }));
+        }
+        self.folder.join(KERNELS).join(name)
     }
+}
+
+/// The folder of kernels.
+const KERNELS: &str = "kernels";
+
+/// Stands before a version in a folder's name; no name of a suite, an architecture or a flavour has it.
+const VERSION_MARK: char = '@';
+
+fn folder_name(package: KernelPackage) -> String {
+    format!("{}-{}-{}", package.suite, package.arch, package.flavour)
+}
+
+/// What a folder keeps.
+fn kept(folder: &Path) -> Option<Kernel> {
+    let text = std::fs::read_to_string(folder.join("package")).ok()?;
+    let mut lines = text.lines().map(str::to_owned);
+    Some(Kernel {
+        package: lines.next()?,
+        version: lines.next()?,
+        sha256: lines.next()?,
+        image_sha256: lines.next()?,
+        image: folder.join("image"),
+    })
 }
 
 /// Takes the image alone out of a package: modules are hundreds of megabytes, and a guest needs none.
@@ -191,14 +227,24 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes a file system for a guest.
-pub(super) fn write_initrd(path: &Path, agent: &[u8], jobs: &[u8]) -> Result<()> {
+/// Writes a file system for a guest: the agent, its jobs, and other files in folders of one level.
+pub(super) fn write_initrd(path: &Path, agent: &[u8], jobs: &[u8], others: &Files) -> Result<()> {
     let mut archive = super::cpio::Archive::default();
-    archive.folder("dev");
-    archive.folder("proc");
+    for folder in ["dev", "proc", "tmp", "lib"] {
+        archive.folder(folder);
+    }
     archive.device("dev/console", 5, 1);
+    archive.device("dev/null", 1, 3);
     archive.program("init", agent);
     archive.program("jobs", jobs);
+    for (place, contents) in others {
+        if let Some((folder, _)) = place.rsplit_once('/')
+            && folder != "lib"
+        {
+            archive.folder(folder);
+        }
+        archive.program(place, contents);
+    }
     let mut created = file("create", path, std::fs::File::create(path))?;
     file("write", path, created.write_all(&archive.finish()))
 }
@@ -213,15 +259,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().to_owned());
         let guest = &GUESTS[0];
-        assert_eq!(store.cached(guest), None);
-        let kernel = store.kernel_folder(guest.kernel);
-        std::fs::create_dir_all(&kernel).unwrap();
-        std::fs::write(kernel.join("image"), "abc").unwrap();
-        let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        std::fs::write(kernel.join("package"), format!("name\n1.2\nff\n{sum}\n")).unwrap();
-        let cached = store.cached(guest).unwrap();
-        assert_eq!((cached.package.as_str(), cached.version.as_str()), ("name", "1.2"));
-        // The checksum is right, so nothing is fetched.
-        assert_eq!(store.kernel(guest).unwrap(), cached);
+        for version in [None, Some("1.2"), Some("../1~2")] {
+            assert_eq!(store.cached(guest, version), None);
+            let kernel = store.kernel_folder(guest.kernel, version);
+            std::fs::create_dir_all(&kernel).unwrap();
+            std::fs::write(kernel.join("image"), "abc").unwrap();
+            let sum = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+            let named = version.unwrap_or("9.9");
+            std::fs::write(kernel.join("package"), format!("name\n{named}\nff\n{sum}\n")).unwrap();
+            let cached = store.cached(guest, version).unwrap();
+            assert_eq!((cached.package.as_str(), cached.version.as_str()), ("name", named));
+            // The checksum is right, so nothing is fetched.
+            assert_eq!(store.kernel(guest, version).unwrap(), cached);
+        }
+        let versions = store.cached_versions(guest);
+        let versions: Vec<_> = versions.iter().map(|kernel| kernel.version.as_str()).collect();
+        assert_eq!(versions, ["../1~2", "1.2"]);
+        assert_eq!(store.cached_versions(&GUESTS[1]), []);
+    }
+
+    #[test]
+    fn no_version_leads_out_of_the_folder_of_kernels() {
+        let store = Store::new(PathBuf::from("/cache"));
+        let folder = store.kernel_folder(GUESTS[0].kernel, Some("../../etc/1:2"));
+        assert_eq!(
+            folder,
+            Path::new("/cache/kernels/bullseye-amd64-cloud-amd64@.._.._etc_1_2")
+        );
     }
 }

@@ -37,6 +37,18 @@ pub enum LabError {
         /// The regular expression
         pattern: &'static str,
     },
+    /// The package index has no kernel of such a version
+    #[error("{suite} has no kernel {version} for {arch}; it has {}", versions.join(", "))]
+    NoVersion {
+        /// The Debian release
+        suite: &'static str,
+        /// The architecture
+        arch: &'static str,
+        /// The version that was asked for
+        version: String,
+        /// Those that it has
+        versions: Vec<String>,
+    },
     /// This host's package sources do not name Debian's archive
     #[error("this host's apt sources name no Debian archive, so there is nowhere to take kernels from")]
     NoArchive,

@@ -164,6 +164,9 @@ pub struct Situation {
     pub sigsys_blocked: bool,
     /// Whether the process has another live thread
     pub other_threads: bool,
+    /// Whether the first thread of the process has ended, and this is another: before [`Gate::LiveThreadsCounted`] the
+    /// first one still counts
+    pub leader_ended: bool,
     /// A signal that comes just now
     pub interruption: Interruption,
 }
@@ -263,7 +266,8 @@ fn death(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> Death 
         _ => false,
     };
     let last = !situation.other_threads;
-    let core = (whole || last) && kernel.has(Gate::KillDumpsCore);
+    let alone = last && (kernel.has(Gate::LiveThreadsCounted) || !situation.leader_ended);
+    let core = (whole || alone) && kernel.has(Gate::KillDumpsCore);
     Death {
         scope: if whole || last { Scope::Process } else { Scope::Thread },
         signal: situation.convention.sigsys,

@@ -84,6 +84,7 @@ impl World {
             sigsys: process.map(|process| process.sigsys).unwrap_or_default(),
             sigsys_blocked: environment.sigsys_blocked,
             other_threads: self.others(thread).next().is_some(),
+            leader_ended: self.leader_ended(thread),
             interruption: environment.interruption,
         }
     }

@@ -73,6 +73,9 @@ pub struct Host {
     pub logged: Logged,
     /// Whether the kernel was built for checkpoint and restore, which suspending seccomp needs
     pub checkpoint_restore: bool,
+    /// Whether `PTRACE_SEIZE` checks who may suspend seccomp. [`Gate::SeizeChecksSuspend`](crate::Gate::SeizeChecksSuspend)
+    /// says so for a release; stable releases of older series have the check too, from 5.17.2 on.
+    pub seize_checks_suspend: bool,
 }
 
 impl Default for Host {
@@ -91,6 +94,7 @@ impl From<Machine> for Host {
             strict: StrictCalls::X86,
             logged: Logged::default(),
             checkpoint_restore: true,
+            seize_checks_suspend: machine.kernel.has(crate::Gate::SeizeChecksSuspend),
         }
     }
 }
@@ -128,7 +132,7 @@ impl World {
     pub fn spawn(&mut self) -> ThreadId {
         let process = ProcessId(self.processes.len());
         self.processes.push(Process::default());
-        self.push(Thread::new(process))
+        self.push_leader(Thread::new(process))
     }
 
     /// `clone(CLONE_THREAD)`: one more thread of the process, with its creator's chain.
@@ -152,7 +156,7 @@ impl World {
         let process = self.processes.get(thread.process.0).copied().unwrap_or_default();
         thread.process = ProcessId(self.processes.len());
         self.processes.push(process);
-        Ok(self.push(thread))
+        Ok(self.push_leader(thread))
     }
 
     /// `execve`: chain, mode and `no_new_privs` stay; the other threads and a handler for SIGSYS go.
@@ -167,10 +171,11 @@ impl World {
         for other in others {
             self.bury(other, Scope::Thread);
         }
-        if let Some(process) = self.processes.get_mut(process.0)
-            && process.sigsys == Disposition::Handled
-        {
-            process.sigsys = Disposition::Default;
+        if let Some(process) = self.processes.get_mut(process.0) {
+            process.leader = Some(thread);
+            if process.sigsys == Disposition::Handled {
+                process.sigsys = Disposition::Default;
+            }
         }
         Ok(())
     }
@@ -208,6 +213,16 @@ impl World {
         self.processes.get_mut(process.0).ok_or(NotRunning(thread))
     }
 
+    /// The first thread of a new process.
+    fn push_leader(&mut self, thread: Thread) -> ThreadId {
+        let process = thread.process;
+        let id = self.push(thread);
+        if let Some(process) = self.processes.get_mut(process.0) {
+            process.leader = Some(id);
+        }
+        id
+    }
+
     fn push(&mut self, thread: Thread) -> ThreadId {
         let id = ThreadId::from_index(self.threads.len());
         self.threads.push(thread);
@@ -232,6 +247,16 @@ impl World {
             .enumerate()
             .filter(move |(_, thread)| thread.alive && thread.process == process)
             .map(|(index, _)| ThreadId::from_index(index))
+    }
+
+    /// Whether the first thread of a thread's process is another one that has ended. After [`execve`](Self::execve) the
+    /// thread that made it is the first.
+    fn leader_ended(&self, thread: ThreadId) -> bool {
+        let Some(process) = self.thread(thread).map(|thread| thread.process) else {
+            return false;
+        };
+        let leader = self.processes.get(process.0).and_then(|process| process.leader);
+        leader.is_some_and(|leader| leader != thread && self.thread(leader).is_some_and(|leader| !leader.alive))
     }
 
     /// Ends a thread or its whole process.

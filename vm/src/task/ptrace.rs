@@ -79,8 +79,8 @@ impl World {
         Ok(())
     }
 
-    /// `PTRACE_SEIZE` with options. Before 5.17.2 it did not check who may suspend seccomp (CVE-2022-30594); patch
-    /// levels are not distinguished here, and 5.17 counts as unpatched.
+    /// `PTRACE_SEIZE` with options. Before 5.17.2 it did not check who may suspend seccomp (CVE-2022-30594); whether this
+    /// kernel does is [`Host::seize_checks_suspend`](super::Host::seize_checks_suspend).
     ///
     /// # Errors
     /// `EIO` for unknown options, then those of [`set_options`](Self::set_options) and of [`attach`](Self::attach).
@@ -88,7 +88,7 @@ impl World {
         if options & !self.known_options() != 0 {
             return Err(Errno::EIO);
         }
-        if self.kernel().has(Gate::SeizeChecksSuspend) {
+        if self.host.seize_checks_suspend {
             self.check_options(tracer, options)?;
         }
         self.attach(tracer, tracee)?;
@@ -191,13 +191,15 @@ impl World {
     /// What `SECCOMP_IOCTL_NOTIF_RECV` on a filter's listener answers before it waits for a notification.
     ///
     /// # Errors
-    /// `EINVAL` for a buffer that is not all zero (since 5.5), `ENOENT` when no thread has the filter any more.
+    /// `EINVAL` for a buffer that is not all zero (since 5.5), `ENOENT` when no thread has the filter any more (since
+    /// 6.11; before, it waits for ever).
     pub fn check_recv(&self, filter: FilterId, buffer_is_zero: bool) -> Result<(), Errno> {
         if !buffer_is_zero && self.kernel().has(Gate::RecvZeroBuffer) {
             return Err(Errno::EINVAL);
         }
         let mut users = self.threads.iter().filter(|thread| thread.alive);
-        if users.any(|thread| self.chains.contains(thread.newest, filter)) {
+        let used = users.any(|thread| self.chains.contains(thread.newest, filter));
+        if used || !self.kernel().has(Gate::RecvNoticesNobody) {
             Ok(())
         } else {
             Err(Errno::ENOENT)

@@ -49,6 +49,8 @@ pub struct Process {
     pub sigsys: Disposition,
     /// The next free file descriptor; `None` when the limit is reached
     pub next_fd: Option<i32>,
+    /// Its first thread, or the one that made `execve`
+    pub(super) leader: Option<ThreadId>,
 }
 
 impl Default for Process {
@@ -56,6 +58,7 @@ impl Default for Process {
         Self {
             sigsys: Disposition::Default,
             next_fd: Some(3),
+            leader: None,
         }
     }
 }

@@ -190,6 +190,23 @@ fn seizing() {
 }
 
 #[test]
+fn an_older_kernel_can_have_the_check_of_a_newer_one() {
+    let old = Host::from(Machine {
+        kernel: Kernel::new(5, 10),
+        ..Machine::default()
+    });
+    for (checks, expected) in [(false, Ok(())), (true, Err(Errno::EPERM))] {
+        let (mut world, thread) = world(Host {
+            seize_checks_suspend: checks,
+            ..old
+        });
+        let tracer = world.spawn();
+        assert_eq!(world.seize(tracer, thread, option::SUSPEND_SECCOMP), expected);
+    }
+    assert!(!old.seize_checks_suspend && Host::default().seize_checks_suspend);
+}
+
+#[test]
 fn a_kernel_that_cannot_suspend_does_not_even_when_nobody_checked() {
     let host = Host {
         checkpoint_restore: false,

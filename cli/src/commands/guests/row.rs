@@ -10,6 +10,7 @@ use callproof_vm::Machine;
 use serde::Serialize;
 
 use super::super::diff;
+use super::played::Played;
 use super::record;
 use crate::args;
 
@@ -47,7 +48,10 @@ pub(crate) struct Row {
     /// Results that hang on the rule for shifts, and on the byte order
     pub(crate) decided_by_shift: u64,
     pub(crate) decided_by_endian: u64,
-    pub(crate) scenarios: usize,
+    /// Small chains of which what the caller sees was compared
+    pub(crate) chains: usize,
+    /// The scenarios, in guests that this program runs in
+    pub(crate) played: Option<Played>,
     /// Programs that could not be compared, by reason
     pub(crate) skipped: BTreeMap<&'static str, u64>,
     /// What went wrong with programs that should have been compared
@@ -55,7 +59,7 @@ pub(crate) struct Row {
     /// How many programs have a mismatch; the first are in `mismatches`
     pub(crate) disagreeing: usize,
     pub(crate) mismatches: Vec<diff::Found>,
-    /// Scenarios that went otherwise
+    /// Chains that went otherwise
     pub(crate) strange: Vec<String>,
     /// The seconds that the guest took, with both settings
     pub(crate) seconds: f64,
@@ -73,6 +77,10 @@ impl Row {
             shown.message.push_str(&reasons(mismatch, engine.model));
             shown
         });
+        let mut failures: Vec<String> = report.failures.values().map(ToString::to_string).collect();
+        let played = engine.ran.as_ref().map(Played::read);
+        let played = played.and_then(|read| read.map_err(|why| failures.push(why)).ok());
+        failures.extend(played.iter().flat_map(|played| played.failed.clone()));
         Self {
             guest,
             kernel: facts.release.clone(),
@@ -92,9 +100,10 @@ impl Row {
             evaluations: report.evaluations,
             decided_by_shift: engine.decisive.shift,
             decided_by_endian: engine.decisive.endian,
-            scenarios: engine.scenarios,
+            chains: engine.chains,
+            played,
             skipped: report.skipped.clone(),
-            failures: report.failures.values().map(ToString::to_string).collect(),
+            failures,
             disagreeing: report.mismatches.len(),
             mismatches: mismatches.collect(),
             strange: engine.strange.iter().map(strange).collect(),
@@ -108,7 +117,10 @@ impl Row {
 
     /// Mismatches of every kind.
     pub(crate) fn disagreements(&self) -> usize {
-        self.disagreeing.saturating_add(self.strange.len())
+        let differing = self.played.as_ref().map_or(0, |played| played.differing.len());
+        self.disagreeing
+            .saturating_add(self.strange.len())
+            .saturating_add(differing)
     }
 }
 
@@ -130,7 +142,7 @@ fn reasons(mismatch: &Mismatch, model: Machine) -> String {
     }
 }
 
-/// A scenario that went otherwise, as a sentence.
+/// A chain that went otherwise, as a sentence.
 fn strange(strange: &guest::Strange) -> String {
     let chain: Vec<_> = strange.chain.iter().map(|word| format!("{word:#010x}")).collect();
     format!(

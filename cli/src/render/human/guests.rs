@@ -6,7 +6,7 @@ use super::super::style::{BAD, GOOD, NAME, OPEN, paint};
 use super::diff::write_mismatch;
 use super::table;
 use crate::commands::guests::list::GuestList;
-use crate::commands::guests::{Guests, Row};
+use crate::commands::guests::{Guests, Played, Row};
 
 /// `--vm list`
 pub(super) fn list(list: &GuestList) -> String {
@@ -24,6 +24,14 @@ pub(super) fn list(list: &GuestList) -> String {
             let _ = writeln!(text, "{}: {install}", paint(NAME, guest.name));
         }
     }
+    let fetched: Vec<_> = list.guests.iter().flat_map(|guest| &guest.fetched).collect();
+    if !fetched.is_empty() {
+        let rows = fetched.into_iter().map(|kernel| {
+            let texts = [&kernel.name, &kernel.package, &kernel.version, &kernel.sha256];
+            texts.map(ToString::to_string).to_vec()
+        });
+        text.push_str(&table::text(&["--vm", "package", "version", "SHA-256"], rows));
+    }
     text
 }
 
@@ -40,7 +48,8 @@ pub(super) fn text(guests: &Guests) -> String {
             let incomplete = paint(OPEN, "incomplete");
             let _ = writeln!(text, "{incomplete}: {} ({}): {failure}", row.guest, row.engine);
         }
-        for strange in &row.strange {
+        let differing = row.played.iter().flat_map(|played| &played.differing);
+        for strange in row.strange.iter().chain(differing) {
             let _ = writeln!(
                 text,
                 "{}: {} ({}): {strange}",
@@ -49,6 +58,9 @@ pub(super) fn text(guests: &Guests) -> String {
                 row.engine
             );
         }
+        row.played
+            .iter()
+            .for_each(|played| write_unplayed(&mut text, row, played));
         row.mismatches.iter().for_each(|found| write_mismatch(&mut text, found));
     }
     for missing in &guests.missing {
@@ -71,7 +83,7 @@ pub(super) fn text(guests: &Guests) -> String {
     text
 }
 
-pub(in crate::render) const HEADINGS: [&str; 10] = [
+pub(in crate::render) const HEADINGS: [&str; 11] = [
     "guest",
     "Linux",
     "machine",
@@ -80,9 +92,33 @@ pub(in crate::render) const HEADINGS: [&str; 10] = [
     "programs",
     "evaluations",
     "by shift/order",
+    "chains",
     "scenarios",
     "mismatches",
 ];
+
+/// Scenarios that a row does not count as what their file says.
+fn write_unplayed(text: &mut String, row: &Row, played: &Played) {
+    let (guest, engine) = (row.guest, row.engine);
+    for (why, names) in &played.skipped {
+        let _ = writeln!(text, "{guest} ({engine}): {} scenarios not played: {why}", names.len());
+    }
+    for alike in &played.alike {
+        let _ = writeln!(
+            text,
+            "{guest} ({engine}): guest and model differ from the scenario alike: {alike}"
+        );
+    }
+}
+
+/// How many scenarios were played, of how many.
+fn scenarios(row: &Row) -> String {
+    let played = row.played.as_ref();
+    played.map_or_else(
+        || "-".to_owned(),
+        |played| format!("{}/{}", played.played(), played.known),
+    )
+}
 
 /// A row of the matrix.
 pub(in crate::render) fn cells(row: &Row) -> Vec<String> {
@@ -95,7 +131,8 @@ pub(in crate::render) fn cells(row: &Row) -> Vec<String> {
         row.programs.to_string(),
         row.evaluations.to_string(),
         format!("{}/{}", row.decided_by_shift, row.decided_by_endian),
-        row.scenarios.to_string(),
+        row.chains.to_string(),
+        scenarios(row),
         row.disagreements().to_string(),
     ]
 }

@@ -24,6 +24,14 @@ pub(super) fn text(found: &Scenarios) -> String {
                 paint(BAD, message)
             );
         }
+        if told.outcome.as_ref().is_some_and(|outcome| outcome.alike) {
+            let name = paint(NAME, &told.name);
+            let _ = writeln!(
+                text,
+                "{}:{}: {name}: model and kernel differ from it alike",
+                told.file, told.line
+            );
+        }
         if let Some(why) = told.skipped() {
             let _ = writeln!(
                 text,

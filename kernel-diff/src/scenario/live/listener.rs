@@ -90,7 +90,12 @@ impl Stage<'_> {
             return Ok(words::NOTHING.to_owned());
         }
         self.set_words(&[u64::from(dirty); 10]);
-        let result = self.ioctl(who, fd, RECV)?;
+        let data = self.scratch();
+        let result = match self.value_or_waits(who, IOCTL, [fd, RECV, data, 0, 0, 0]) {
+            // Before 6.11, a listener that nobody can use any more is waited for.
+            Err(Stop::Seen(seen)) if seen == words::WAITS => return Ok(words::NOTHING.to_owned()),
+            result => result?,
+        };
         if result != 0 {
             return Ok(words::done(result));
         }

@@ -15,7 +15,7 @@ use std::fs;
 use callproof_vm::Kernel;
 
 use super::step::{Need, Scenario};
-use super::{Played, Runner, words};
+use super::{Model, Played, Runner, words};
 use crate::native::Gates;
 use crate::oracle::Missing;
 use crate::sys::status_field;
@@ -25,6 +25,11 @@ use stage::Stage;
 
 /// Tells whether there are user namespaces.
 const NAMESPACE: &str = "[[scenario]]\nname = 'try'\nsteps = [{ do = 'user_namespace' }]";
+
+/// Tells whether `PTRACE_SEIZE` checks who may suspend seccomp: stable releases got that check later (CVE-2022-30594).
+const SEIZE: &str = "[[scenario]]\nname = 'try'\nsteps = [{ do = 'no_new_privs' }, \
+    { do = 'install', filter = { getpid = 'errno 1' } }, \
+    { who = 'tracer', do = 'trace', options = ['suspend'], expect = 'returns -1' }]";
 
 /// Tells whether audit records can be read, and whether the machine's settings let them be made.
 const RECORD: &str = "[[scenario]]\nname = 'try'\nneeds = ['audit']\nsteps = [{ do = 'no_new_privs' }, \
@@ -42,6 +47,8 @@ pub struct Running {
     i386: bool,
     user_namespaces: bool,
     audit: bool,
+    seize_checks_suspend: bool,
+    any_release: bool,
     cores: bool,
     /// `kernel.yama.ptrace_scope`
     yama: u32,
@@ -63,12 +70,35 @@ impl Running {
             i386: crate::probe::i386().is_ok(),
             user_namespaces: false,
             audit: false,
+            seize_checks_suspend: false,
+            any_release: false,
             yama: yama(),
             cores: cores_are_written(),
         };
         running.user_namespaces = running.agrees(NAMESPACE);
         running.audit = running.agrees(RECORD);
+        running.seize_checks_suspend = running.agrees(SEIZE);
         Ok(running)
+    }
+
+    /// This kernel, playing scenarios for newer releases too.
+    #[must_use]
+    pub fn for_any_release(self) -> Self {
+        Self {
+            any_release: true,
+            ..self
+        }
+    }
+
+    /// The model of this kernel: its release, and what its release does not say but a try did.
+    #[must_use]
+    pub fn model(&self) -> Model {
+        let model = Model::new(self.kernel).with_seize_checks_suspend(self.seize_checks_suspend);
+        if self.any_release {
+            model.for_any_release()
+        } else {
+            model
+        }
     }
 
     /// The release of the kernel.
@@ -92,7 +122,9 @@ impl Running {
             Need::I386 if !self.i386 => Some("needs calls of i386".to_owned()),
             Need::UserNamespaces if !self.user_namespaces => Some("needs user namespaces".to_owned()),
             Need::Audit if !self.audit => Some("needs audit records".to_owned()),
-            Need::Release(release) if *release > self.kernel => Some(format!("needs Linux {release}")),
+            Need::Release(release) if *release > self.kernel && !self.any_release => {
+                Some(format!("needs Linux {release}"))
+            }
             _ => None,
         })
     }

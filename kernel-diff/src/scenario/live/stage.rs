@@ -278,11 +278,20 @@ impl<'s> Stage<'s> {
 
     /// Has an actor make a call that is no more than a means to an end.
     pub(super) fn value(&mut self, who: Who, nr: i32, args: [u64; 6]) -> Result<i64, Stop> {
+        self.value_of(who, nr, args, false)
+    }
+
+    /// The same for a call that may sleep, which is then what is seen.
+    pub(super) fn value_or_waits(&mut self, who: Who, nr: i32, args: [u64; 6]) -> Result<i64, Stop> {
+        self.value_of(who, nr, args, true)
+    }
+
+    fn value_of(&mut self, who: Who, nr: i32, args: [u64; 6], may_wait: bool) -> Result<i64, Stop> {
         let before = self.pending.get(who).copied().flatten();
         self.begin(who, &Call::native(nr, args))?;
         let pending = self.pending.get(who).copied().flatten();
         loop {
-            let settled = self.crew.settle(who, false)?;
+            let settled = self.crew.settle(who, may_wait)?;
             let seen = match (settled, pending) {
                 (Settled::Traced, _) => self.stop_of(who)?,
                 (Settled::Returned(value), Some(pending)) if !self.has_trapped(&pending.call, &pending) => {

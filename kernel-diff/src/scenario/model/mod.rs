@@ -8,7 +8,7 @@ use core::cell::RefCell;
 
 use callproof_vm::effect::{Effect, Interruption, Record, Scope};
 use callproof_vm::task::{Admin, Host, NotRunning, Observed, ThreadId, World};
-use callproof_vm::{Insn, Kernel, Machine, SeccompData};
+use callproof_vm::{Gate, Insn, Kernel, Machine, SeccompData};
 
 use super::step::{Call, How, Need, Scenario, Signal, What, Who};
 use super::words::{self, Address, Told};
@@ -20,17 +20,42 @@ use script::{Later, Script};
 const IP: u64 = 0x1000_0020;
 
 /// The task model as a runner.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Model {
     kernel: Kernel,
+    seize_checks_suspend: bool,
+    any_release: bool,
     fault: Option<Fault>,
 }
 
 impl Model {
     /// The model of x86-64 with a kernel release.
     #[must_use]
-    pub const fn new(kernel: Kernel) -> Self {
-        Self { kernel, fault: None }
+    pub fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            seize_checks_suspend: kernel.has(Gate::SeizeChecksSuspend),
+            any_release: false,
+            fault: None,
+        }
+    }
+
+    /// The model of a kernel whose `PTRACE_SEIZE` checks who may suspend seccomp, or does not, whatever the release says.
+    #[must_use]
+    pub const fn with_seize_checks_suspend(self, checks: bool) -> Self {
+        Self {
+            seize_checks_suspend: checks,
+            ..self
+        }
+    }
+
+    /// The model playing scenarios for newer releases too: it shows something else then.
+    #[must_use]
+    pub const fn for_any_release(self) -> Self {
+        Self {
+            any_release: true,
+            ..self
+        }
     }
 
     /// The model with a mistake in it, to see whether anybody notices.
@@ -43,11 +68,18 @@ impl Model {
     }
 }
 
+impl Default for Model {
+    fn default() -> Self {
+        Self::new(Kernel::default())
+    }
+}
+
 impl Runner for Model {
     fn play(&mut self, scenario: &Scenario) -> Played {
         for need in &scenario.needs {
             if let Need::Release(release) = need
                 && *release > self.kernel
+                && !self.any_release
             {
                 return Played::Skipped(format!("needs Linux {release}"));
             }
@@ -80,10 +112,13 @@ struct Stage<'s> {
 
 impl<'s> Stage<'s> {
     fn new(scenario: &'s Scenario, model: Model) -> Self {
-        let mut world = World::new(Host::from(Machine {
-            kernel: model.kernel,
-            ..Machine::default()
-        }));
+        let mut world = World::new(Host {
+            seize_checks_suspend: model.seize_checks_suspend,
+            ..Host::from(Machine {
+                kernel: model.kernel,
+                ..Machine::default()
+            })
+        });
         let root = scenario.needs.contains(&Need::Root);
         let mut threads = Vec::new();
         for (who, actor) in scenario.actors.iter().enumerate() {

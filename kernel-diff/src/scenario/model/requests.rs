@@ -3,7 +3,7 @@
 use callproof_vm::effect::{Disposition, Effect, Logged, Scope};
 use callproof_vm::install::{Fprog, Pointer, Request, Success};
 use callproof_vm::task::{Admin, EntryStops, Failed, ThreadId};
-use callproof_vm::{Action, Errno, Insn};
+use callproof_vm::{Action, Errno, Gate, Insn};
 
 use super::outside::answer;
 use super::{Seen, Stage, in_words};
@@ -306,7 +306,9 @@ impl Stage<'_> {
             Some(Ok(())) => words::NOTHING.to_owned(),
             Some(Err(errno)) => words::done(answer(Err(errno))),
             // Whoever had filters is gone.
-            None => words::done(answer(Err(if dirty { Errno::EINVAL } else { Errno::ENOENT }))),
+            None if dirty => words::done(answer(Err(Errno::EINVAL))),
+            None if self.kernel.has(Gate::RecvNoticesNobody) => words::done(answer(Err(Errno::ENOENT))),
+            None => words::NOTHING.to_owned(),
         })
     }
 
