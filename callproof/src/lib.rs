@@ -19,6 +19,7 @@
 //! | have one test for each line of a case file | [`cases!`] |
 //! | run case files and get what came of them as data | [`mod@cases`] |
 //! | find what is likely wrong with a filter | [`mod@lint`] |
+//! | count what calls cost | [`mod@cost`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -26,6 +27,7 @@
 
 pub mod cases;
 mod compile;
+pub mod cost;
 mod error;
 mod exhibit;
 mod filter;

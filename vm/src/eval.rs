@@ -144,7 +144,7 @@ fn compute(alu: Alu, a: u32, v: u32, src: Src, rule: ShiftByX) -> Option<u32> {
     })
 }
 
-const fn holds(cond: Cond, a: u32, v: u32) -> bool {
+pub(crate) const fn holds(cond: Cond, a: u32, v: u32) -> bool {
     match cond {
         Cond::Jeq => a == v,
         Cond::Jgt => a > v,
