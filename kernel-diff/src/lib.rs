@@ -12,6 +12,7 @@
 //! | how long is it after conversion? | [`fits`] | filters |
 //! | which filters does a process have? | [`dump()`] | `CAP_SYS_ADMIN`, no seccomp of one's own |
 //! | which filters does a command install? | [`exec()`] | Linux 5.3 |
+//! | how long do filters take? | [`Stopwatch`] | x86_64, filters, some quiet |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
 //! | what do threads, tracers and supervisors see? | [`scenario`] | x86_64, filters |
 //! | and other kernels and architectures? | [`guest`] | qemu, Debian's archive |
@@ -33,6 +34,7 @@ mod probe;
 mod room;
 pub mod scenario;
 mod socket;
+mod stopwatch;
 mod sys;
 
 pub use admission::{AdmissionOracle, Method};
@@ -43,3 +45,4 @@ pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
 pub use probe::{Capabilities, machine, probe};
 pub use room::fits;
 pub use socket::SocketOracle;
+pub use stopwatch::{Coefficient, Interval, Job, Pace, Stopwatch, Timed, Times};

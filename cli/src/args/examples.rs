@@ -132,8 +132,12 @@ Examples:
   callproof cost --arch x86_64,i386 filter.bpf
   callproof cost --max 60 oldest.bpf newest.bpf
   strace -c -f daemon 2>&1 | callproof cost --trace - --max-mean 25 filter.bpf
+  callproof cost --live --arch x86_64 filter.bpf
 
-Exits with 0, 1 when more is spent than --max or --max-mean allow, 3 when it is undecided.";
+Instructions, answers from the kernel's bitmap and nanoseconds are three separate figures; docs/COST.md says what each \
+means and how well nanoseconds can be predicted.
+Exits with 0, 1 when more is spent than --max or --max-mean allow, 3 when it is undecided, 4 when --live cannot \
+measure here.";
 
 /// `callproof prove --help`
 pub(super) const PROVE: &str = "\

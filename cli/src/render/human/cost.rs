@@ -4,14 +4,13 @@ use core::fmt::Write as _;
 
 use callproof::cost::{Bitmap, Laid, Load, Plan, Saving, WhyNot};
 
+use callproof_kernel_diff::{Coefficient, Interval};
+
 use super::super::style::{BAD, FAINT, GOOD, NAME, OPEN, paint};
 use super::table;
 use crate::commands::observed::unread;
-use crate::commands::verify::cost::{Cost, Gate, OfAbi, Outcome, Trace};
+use crate::commands::verify::cost::{Cost, Gate, Live, OfAbi, Outcome, SHOWN, TimedCall, Trace};
 use crate::words::one_line;
-
-/// How many calls are shown of each ABI and trace; the JSON answer has all.
-const SHOWN: usize = 10;
 
 /// How many filters of a chain are told apart in a row.
 const SUMMANDS: usize = 6;
@@ -41,6 +40,9 @@ pub(super) fn text(cost: &Cost) -> String {
     }
     if let Some(trace) = &cost.trace {
         write_trace(&mut text, trace, shown);
+    }
+    if let Some(live) = &cost.live {
+        write_live(&mut text, live);
     }
     for gate in &cost.gates {
         write_gate(&mut text, gate);
@@ -190,6 +192,56 @@ fn write_saving(text: &mut String, saving: &Saving, trace: &Trace) {
             let _ = writeln!(text, "    {}", paint(FAINT, format_args!("not laid out: {why}")));
         }
     }
+}
+
+fn write_live(text: &mut String, live: &Live) {
+    let of = |(abi, took): &(&str, Interval)| format!("{} ns ({abi})", spread(took));
+    let without: Vec<String> = live.unfiltered.iter().map(of).collect();
+    let _ = writeln!(
+        text,
+        "{}, {} rounds: a call without filters takes {}; what the filters add, if they are run:",
+        paint(NAME, format_args!("Linux {}", one_line(&live.kernel))),
+        live.rounds,
+        without.join(", ")
+    );
+    let row = |call: &TimedCall| {
+        vec![
+            call.name.to_owned(),
+            call.abi.to_owned(),
+            call.insns.to_string(),
+            call.converted.to_string(),
+            spread(&call.added),
+            format!("{:.1}", call.predicted),
+            if call.cached { "yes" } else { "no" }.to_owned(),
+        ]
+    };
+    let headings = ["CALL", "ABI", "INSNS", "CONVERTED", "ADDED NS", "PREDICTED", "BITMAP"];
+    text.push_str(&table::text(&headings, live.calls.iter().map(row)));
+    let pace = &live.pace;
+    let part = |part: &Coefficient, digits: usize| format!("{:.digits$} ± {:.digits$}", part.value, part.error);
+    let _ = writeln!(
+        text,
+        "  predicted: {} + {} for each filter + {} for each converted instruction + {} for each taken jump",
+        part(&pace.entry, 1),
+        part(&pace.filter, 1),
+        part(&pace.insn, 3),
+        part(&pace.taken, 3)
+    );
+    for (abi, error) in &live.errors {
+        let _ = writeln!(
+            text,
+            "  {abi}: predictions are off by {:.1} ns ({:.1}%) in the middle and {:.1} ns at most",
+            error.median, error.percent, error.most
+        );
+    }
+    for skipped in &live.skipped {
+        let _ = writeln!(text, "  {}", paint(FAINT, format_args!("not measured: {skipped}")));
+    }
+}
+
+/// A median with its interval.
+fn spread(interval: &Interval) -> String {
+    format!("{:.1} ({:.1} to {:.1})", interval.median, interval.low, interval.high)
 }
 
 fn write_gate(text: &mut String, gate: &Gate) {

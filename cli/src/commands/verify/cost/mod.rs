@@ -2,16 +2,18 @@
 
 mod gate;
 mod load;
+mod timed;
 
 use callproof::cost::{Asked, Bitmap, Costs};
 use callproof_abi::Abi;
 use callproof_formats::call::print;
 use callproof_verifier::{Failure as Trouble, Limits};
-use callproof_vm::{Chain, Filter};
+use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
 pub(crate) use gate::{Gate, Outcome};
 pub(crate) use load::Trace;
+pub(crate) use timed::{Live, TimedCall};
 
 use super::claims::Reached;
 use super::explain::explain;
@@ -39,6 +41,8 @@ pub(crate) struct Cost {
     pub(crate) abis: Vec<OfAbi>,
     /// What a trace costs; null when none was given
     pub(crate) trace: Option<Trace>,
+    /// Nanoseconds on this kernel; null when that was not asked
+    pub(crate) live: Option<Live>,
     /// What had to hold
     pub(crate) gates: Vec<Gate>,
     /// The limit that was reached; there are no ABIs then
@@ -79,6 +83,8 @@ pub(crate) struct OfCall {
     pub(crate) insns: u64,
     /// A call that takes as many
     pub(crate) call: String,
+    #[serde(skip)]
+    pub(crate) made: SeccompData,
     /// The instructions of that call, by filter, oldest first
     pub(crate) by_filter: Vec<u64>,
     /// What the kernel executes for that call after conversion
@@ -92,6 +98,9 @@ pub(crate) struct OfCall {
     /// The same, and if not, what prevents it
     pub(crate) bitmap: Bitmap,
 }
+
+/// How many calls of each ABI people are shown unless they ask for all.
+pub(crate) const SHOWN: usize = 10;
 
 pub(crate) fn run(args: &args::Cost, input: &Input, settings: &Settings, quiet: bool) -> Result<Cost> {
     let filters = &args.decided.filters;
@@ -119,6 +128,9 @@ pub(crate) fn run(args: &args::Cost, input: &Input, settings: &Settings, quiet: 
         Err(disagreement) => return Err(Failure::bug(disagreement)),
     }
     cost.trace = trace.map(|log| load::weigh(log, asked, settings, quiet)).transpose()?;
+    if args.live {
+        cost.live = Some(timed::time(args, &cost, &loaded, quiet)?);
+    }
     cost.gates = gate::gates(args, &cost);
     Ok(cost)
 }
@@ -148,6 +160,7 @@ impl Cost {
             proved: false,
             abis: Vec::new(),
             trace: None,
+            live: None,
             gates: Vec::new(),
             limit: None,
             all,
@@ -200,6 +213,7 @@ impl OfCall {
             nr: call.nr,
             insns: call.most.insns,
             call: print(&call.most.call),
+            made: call.most.call,
             by_filter: call.by_filter.clone(),
             converted: call.converted.insns,
             least: call.least.insns,
