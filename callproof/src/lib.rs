@@ -20,6 +20,7 @@
 //! | run case files and get what came of them as data | [`mod@cases`] |
 //! | find what is likely wrong with a filter | [`mod@lint`] |
 //! | test a compiler: hold what it made against its policy, or two filters against each other | [`assert_compiles_to!`], [`mod@relate`] |
+//! | count what calls cost | [`mod@cost`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -27,6 +28,7 @@
 
 pub mod cases;
 mod compile;
+pub mod cost;
 mod error;
 mod exhibit;
 mod filter;

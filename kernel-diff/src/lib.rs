@@ -12,6 +12,7 @@
 //! | how long is it after conversion? | [`fits`] | filters |
 //! | which filters does a process have? | [`dump()`] | `CAP_SYS_ADMIN`, no seccomp of one's own |
 //! | which filters does a command install? | [`exec()`] | Linux 5.3 |
+//! | how long do filters take? | [`Stopwatch`] | x86_64, filters, some quiet |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
 //! | what do threads, tracers and supervisors see? | [`scenario`] | x86_64, filters |
 //! | and other kernels and architectures? | [`guest`] | qemu, Debian's archive |
@@ -45,6 +46,8 @@ pub mod scenario;
 #[cfg(target_os = "linux")]
 mod socket;
 #[cfg(target_os = "linux")]
+mod stopwatch;
+#[cfg(target_os = "linux")]
 mod sys;
 
 #[cfg(target_os = "linux")]
@@ -63,3 +66,5 @@ pub use probe::{Capabilities, machine, probe};
 pub use room::fits;
 #[cfg(target_os = "linux")]
 pub use socket::SocketOracle;
+#[cfg(target_os = "linux")]
+pub use stopwatch::{Coefficient, Interval, Job, Pace, Stopwatch, Timed, Times};

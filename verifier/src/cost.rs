@@ -3,7 +3,7 @@
 use callproof_vm::SeccompData;
 use callproof_vm::observe::Count;
 
-use crate::diagram::sums::{Counters, Sum, Sums};
+use crate::diagram::sums::{Counters, Extreme, Sum, Sums};
 use crate::diagram::{Build, Diagram, Plan};
 use crate::function::{Straight, returns};
 use crate::graph::{Graph, Kind};
@@ -19,7 +19,7 @@ pub struct Costs {
     total: Sum,
 }
 
-/// The most instructions that a call of some set costs.
+/// The most, or the fewest, instructions that a call of some set costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorstCase {
     /// Executed instructions, over all filters
@@ -57,11 +57,34 @@ impl Space {
         costs: &mut Costs,
         within: Set,
     ) -> Result<Option<WorstCase>, Failure> {
+        self.extreme_case(subject, costs, within, Extreme::Most)
+    }
+
+    /// The fewest instructions that a call of a set costs; `None` when the set is empty.
+    ///
+    /// # Errors
+    /// [`Failure`] when a limit is reached or the emulator counts differently.
+    pub fn best_case(
+        &mut self,
+        subject: &Subject<'_>,
+        costs: &mut Costs,
+        within: Set,
+    ) -> Result<Option<WorstCase>, Failure> {
+        self.extreme_case(subject, costs, within, Extreme::Least)
+    }
+
+    fn extreme_case(
+        &mut self,
+        subject: &Subject<'_>,
+        costs: &mut Costs,
+        within: Set,
+        end: Extreme,
+    ) -> Result<Option<WorstCase>, Failure> {
         let mut sums = Sums {
             arena: &mut self.arena,
             own: &mut costs.counters,
         };
-        let Some((insns, words)) = sums.largest(costs.total, within.0)? else {
+        let Some((insns, words)) = sums.extreme(costs.total, within.0, end)? else {
             return Ok(None);
         };
         let insns = u64::from(insns.unsigned_abs());

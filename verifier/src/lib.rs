@@ -84,7 +84,8 @@ pub use graph::{Edge, Graph, Kind, Node, NodeId};
 pub use limits::{Engine, Engines, Limit, Limits, Undecided};
 pub use proof::{Unprovable, prove};
 pub use query::{
-    Answer, AskError, Counterexample, Finding, Outcome, Partial, Proof, Query, Session, Shown, Side, Tried, ask,
+    Answer, AskError, CostBound, Counterexample, Finding, Outcome, Partial, Proof, Query, Session, Shown, Side, Tried,
+    ask, cache_bound,
 };
 pub use regions::{Arches, Ranges, Region};
 pub use sat::{Refutation, refute};

@@ -147,15 +147,44 @@ pub(crate) fn exception(arch: u32, nr: i32, kernel: Kernel) -> Option<Bypass> {
     }
 }
 
+/// What keeps a call number out of the bitmap: the instruction at which the kernel's little interpreter gives up, or
+/// finds another answer than ALLOW.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Obstacle {
+    /// Number of the instruction
+    pub pc: usize,
+    /// What is wrong with it
+    pub why: Obstructs,
+}
+
+/// What an instruction does that keeps a call number out of the bitmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Obstructs {
+    /// It reads an argument or the instruction pointer
+    Reads,
+    /// It is of no kind that the kernel's interpreter of the bitmap knows
+    Unknown,
+    /// It returns this constant, which is not ALLOW with data 0
+    Returns(u32),
+}
+
 /// Whether the kernel's little interpreter finds that a program returns ALLOW for a number and an architecture word.
 ///
 /// It knows loads of the two words, `ja`, jumps on a constant, `and` with a constant and `ret` of a constant, and gives
 /// up at anything else on the path. Code beside the path does not matter.
 #[must_use]
 pub fn constantly_allows(program: &[Insn], nr: i32, arch: u32) -> bool {
+    obstacle(program, nr, arch).is_none()
+}
+
+/// Why the kernel's little interpreter does not find that a program returns ALLOW for a number and an architecture
+/// word; `None` when it does ([`constantly_allows`]).
+#[must_use]
+pub fn obstacle(program: &[Insn], nr: i32, arch: u32) -> Option<Obstacle> {
     let (mut pc, mut a) = (0_usize, 0_u32);
     while let Some(&insn) = program.get(pc) {
         let k = insn.k;
+        let at = |why| Some(Obstacle { pc, why });
         let skip = match insn.op() {
             Some(Op::LdAbs(Size::Word)) if k == 0 || k == 4 => {
                 a = if k == 0 { nr.cast_unsigned() } else { arch };
@@ -167,12 +196,15 @@ pub fn constantly_allows(program: &[Insn], nr: i32, arch: u32) -> bool {
             }
             Some(Op::Ja) => k,
             Some(Op::Jump(cond, Src::K)) => u32::from(if holds(cond, a, k) { insn.jt } else { insn.jf }),
-            Some(Op::RetK) => return k == ALLOW,
-            _ => return false,
+            Some(Op::RetK) if k == ALLOW => return None,
+            Some(Op::RetK) => return at(Obstructs::Returns(k)),
+            Some(Op::LdAbs(Size::Word)) => return at(Obstructs::Reads),
+            _ => return at(Obstructs::Unknown),
         };
         pc = pc.saturating_add(1).saturating_add(skip as usize);
     }
-    false
+    let why = Obstructs::Unknown;
+    Some(Obstacle { pc, why })
 }
 
 /// The kernel's bitmap interpreter has comparisons of its own; so has this model, to be held against [`crate::Filter::run`].
@@ -256,6 +288,26 @@ mod tests {
             assert!(member(ld_nr, Insn::jump(code, 0, 0, 0), ALLOW), "{code:#x}");
         }
         assert!(!member(ld_nr, Insn::jump(0x1d, 0, 0, 0), ALLOW));
+    }
+
+    #[test]
+    fn an_obstacle_is_the_instruction_that_keeps_a_number_out() {
+        let of = |program: &[Insn], nr| obstacle(program, nr, X86_64);
+        let at = |pc, why| Some(Obstacle { pc, why });
+        let (nr, ret) = (Insn::stmt(0x20, 0), |value| Insn::stmt(0x06, value));
+        let program = [
+            nr,
+            Insn::jump(0x15, 39, 0, 1),
+            Insn::stmt(0x20, 16),
+            ret(ALLOW),
+            ret(0x5_0001),
+        ];
+        assert_eq!(of(&program, 39), at(2, Obstructs::Reads));
+        let program = [nr, Insn::jump(0x15, 39, 1, 0), ret(ALLOW), ret(0x5_0001)];
+        assert_eq!(of(&program, 39), at(3, Obstructs::Returns(0x5_0001)));
+        assert_eq!(of(&program, 40), None);
+        assert_eq!(of(&[nr, Insn::stmt(0x44, 0), ret(ALLOW)], 0), at(1, Obstructs::Unknown));
+        assert_eq!(of(&[nr], 0), at(1, Obstructs::Unknown), "it runs off the end");
     }
 
     #[test]

@@ -7,8 +7,9 @@
 use core::fmt;
 
 use crate::insn::Insn;
-use crate::isa::{self, Cond, Cost, Op, Src};
+use crate::isa::{self, Alu, Cond, Cost, Op, Src};
 use crate::kernel::{Gate, Kernel};
+use crate::observe::{Next, Step};
 
 /// Most classic instructions in one program: `BPF_MAXINSNS`.
 pub const MAX_INSNS: usize = 4096;
@@ -20,7 +21,7 @@ pub const MAX_INSNS_PER_PATH: u32 = 32_768;
 pub const FILTER_PENALTY: u32 = 4;
 
 /// The eBPF instructions that every converted filter starts with.
-const PROLOGUE: u32 = 3;
+pub(crate) const PROLOGUE: u32 = 3;
 
 /// How many eBPF instructions the kernel converts one instruction to. Unknown opcodes count one.
 #[must_use]
@@ -37,6 +38,46 @@ pub fn converted_cost(insn: Insn) -> u32 {
             wide.saturating_add(if falls_through { 1 } else { 2 })
         }
         (Cost::Conditional, _) => 1,
+    }
+}
+
+/// What one step is to the kernel after conversion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Executed {
+    /// Executed eBPF instructions
+    pub(crate) insns: u32,
+    /// Those of them that are jumps which do not fall through
+    pub(crate) taken: u32,
+}
+
+/// What a step executes of the eBPF instructions that its instruction is converted to.
+///
+/// Source: kernel 6.18, `bpf_convert_filter`. A jump with two distances is a conditional jump and a `ja`, of which the
+/// second is executed only when the first falls through. Where one distance is 0 one conditional jump does, inverted if
+/// need be; `jset` has no inverse and stays a pair. A division by X jumps over an exit unless X is 0.
+pub(crate) fn executed(step: &Step) -> Executed {
+    let insn = step.insn;
+    let all = converted_cost(insn);
+    match insn.op() {
+        Some(Op::Ja) => Executed {
+            insns: all,
+            taken: u32::from(insn.k != 0),
+        },
+        Some(Op::Jump(cond, src)) => {
+            let right = if src == Src::X { step.x } else { insn.k };
+            let pair = insn.jf != 0 && (insn.jt != 0 || cond == Cond::Jset);
+            let first_jumps = pair && cond.holds(step.a, right);
+            let goes_on = step.next == Next::Pc(step.pc.saturating_add(1));
+            Executed {
+                insns: all.saturating_sub(first_jumps.into()),
+                taken: u32::from(pair || !goes_on),
+            }
+        }
+        Some(Op::Alu(Alu::Div, Src::X)) => match step.next {
+            Next::Return(_) => Executed { insns: 4, taken: 0 },
+            Next::Pc(_) => Executed { insns: 3, taken: 1 },
+        },
+        _ => Executed { insns: all, taken: 0 },
     }
 }
 
@@ -151,6 +192,47 @@ mod tests {
         assert_eq!(cost(0x45, 1, 1, 0), 1);
         assert_eq!(cost(0x05, 9, 0, 0), 1);
         assert_eq!(cost(0x3c, 0, 0, 0), 5);
+    }
+
+    #[test]
+    fn what_is_executed_of_a_conversion() {
+        let run = |insn: Insn, a: u32, x: u32| {
+            let next = match insn.op() {
+                Some(Op::RetK) => Next::Return(insn.k),
+                Some(Op::Alu(Alu::Div, _)) if x == 0 => Next::Return(0),
+                Some(Op::Ja) => Next::Pc(insn.k as usize + 1),
+                Some(Op::Jump(cond, _)) => {
+                    let skip = if cond.holds(a, insn.k) { insn.jt } else { insn.jf };
+                    Next::Pc(usize::from(skip) + 1)
+                }
+                _ => Next::Pc(1),
+            };
+            let ran = executed(&Step {
+                pc: 0,
+                insn,
+                a,
+                x,
+                next,
+            });
+            (ran.insns, ran.taken)
+        };
+        let jump = |code, k, jt, jf, a| run(Insn::jump(code, k, jt, jf), a, 0);
+        assert_eq!((jump(0x15, 1, 0, 3, 1), jump(0x15, 1, 0, 3, 0)), ((1, 0), (1, 1)));
+        assert_eq!((jump(0x15, 1, 3, 0, 1), jump(0x15, 1, 3, 0, 0)), ((1, 1), (1, 0)));
+        assert_eq!((jump(0x15, 1, 2, 3, 1), jump(0x15, 1, 2, 3, 0)), ((1, 1), (2, 1)));
+        assert_eq!((jump(0x15, 1, 2, 2, 1), jump(0x15, 1, 2, 2, 0)), ((1, 1), (2, 1)));
+        assert_eq!(
+            (jump(0x45, 1, 0, 3, 1), jump(0x45, 1, 0, 3, 0)),
+            ((1, 1), (2, 1)),
+            "jset"
+        );
+        assert_eq!(jump(0x15, 0x8000_0000, 2, 3, 0x8000_0000), (2, 1), "a wide constant");
+        assert_eq!(run(Insn::stmt(0x06, 0), 0, 0), (2, 0));
+        assert_eq!(run(Insn::stmt(0x05, 4), 0, 0), (1, 1));
+        assert_eq!(
+            (run(Insn::stmt(0x3c, 0), 9, 3), run(Insn::stmt(0x3c, 0), 9, 0)),
+            ((3, 1), (4, 0))
+        );
     }
 
     #[test]

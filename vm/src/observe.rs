@@ -4,7 +4,7 @@
 
 use crate::insn::Insn;
 use crate::isa::{Op, Size};
-use crate::length::MAX_INSNS;
+use crate::length::{MAX_INSNS, PROLOGUE, executed};
 
 /// One executed instruction and the state it left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,31 @@ pub struct Count(pub u64);
 impl Observer for Count {
     fn step(&mut self, _: &Step) {
         self.0 = self.0.saturating_add(1);
+    }
+}
+
+/// Counts what the kernel executes after conversion, without a JIT's own changes: instructions and taken jumps of the
+/// eBPF programs that a chain becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// Executed eBPF instructions, the prologues of the filters included
+    pub insns: u64,
+    /// Those of them that are jumps which do not fall through
+    pub taken: u64,
+    /// Filters that began
+    pub filters: u64,
+}
+
+impl Observer for Converted {
+    fn filter(&mut self, _: usize) {
+        self.filters = self.filters.saturating_add(1);
+        self.insns = self.insns.saturating_add(PROLOGUE.into());
+    }
+
+    fn step(&mut self, step: &Step) {
+        let ran = executed(step);
+        self.insns = self.insns.saturating_add(ran.insns.into());
+        self.taken = self.taken.saturating_add(ran.taken.into());
     }
 }
 

@@ -20,7 +20,7 @@ pub use replay::{OfCall, Replayed, replay};
 pub use used::{Unused, Way};
 pub use why::{Why, why};
 
-pub(crate) use traced::traced;
+pub(crate) use traced::{Traced, traced};
 pub(crate) use used::Used;
 
 use callproof_abi::Abi;
@@ -59,7 +59,7 @@ pub struct Unread {
 const TOLD: usize = 3;
 
 impl Unread {
-    fn add(&mut self, what: &dyn core::fmt::Display) {
+    pub(crate) fn add(&mut self, what: &dyn core::fmt::Display) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < TOLD {
             self.first.push(what.to_string());

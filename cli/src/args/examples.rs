@@ -118,14 +118,27 @@ Examples:
 Needs no privileges. Exits with 0 when there is no mismatch, with 5 when there is one (it is shrunk and written to a \
 file), and with 4 when this kernel does not let this process install filters, or when a guest of --vm cannot run here.";
 
-/// `callproof explain --help`, `callproof cost --help`
-pub(super) const FILTERS_DECIDED: &str = "\
+/// `callproof explain --help`
+pub(super) const EXPLAIN: &str = "\
 Examples:
   callproof explain filter.bpf
-  callproof cost --arch x86_64,i386 filter.bpf
-  callproof cost --limit time=60s,memory=2G oldest.bpf newest.bpf
+  callproof explain --arch x86_64,i386 --origin daemon.policy
+  callproof explain --limit time=60s,memory=2G oldest.bpf newest.bpf
 
 Exits with 0, or with 3 when it is undecided within the limits.";
+
+/// `callproof cost --help`
+pub(super) const COST: &str = "\
+Examples:
+  callproof cost --arch x86_64,i386 filter.bpf
+  callproof cost --max 60 oldest.bpf newest.bpf
+  strace -c -f daemon 2>&1 | callproof cost --trace - --max-mean 25 filter.bpf
+  callproof cost --live --arch x86_64 filter.bpf
+
+Instructions, answers from the kernel's bitmap and nanoseconds are three separate figures; docs/COST.md says what each \
+means and how well nanoseconds can be predicted.
+Exits with 0, 1 when more is spent than --max or --max-mean allow, 3 when it is undecided, 4 when --live cannot \
+measure here.";
 
 /// `callproof prove --help`
 pub(super) const PROVE: &str = "\

@@ -1,5 +1,6 @@
 //! The command line as it is typed. Help, completions and manual pages come from these definitions.
 
+mod cost;
 mod effort;
 mod examples;
 mod lint;
@@ -15,12 +16,13 @@ use callproof_formats::Format;
 use callproof_vm::Kernel;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 
+pub(crate) use cost::Cost;
 pub(crate) use effort::Effort;
 pub(crate) use lint::{FailOn, Lint};
 pub(crate) use observed::{Replay, Why};
 pub(crate) use policy::PolicyArgs;
 pub(crate) use scenarios::Scenarios;
-pub(crate) use verify::{CheckProof, Decided, Explain, Pair, Prove, Subset, Test};
+pub(crate) use verify::{CheckProof, Explain, Pair, Prove, Subset, Test};
 
 pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
 
@@ -110,8 +112,8 @@ pub(crate) enum Command {
     Why(Why),
     /// What of a trace a filter would deny, what of the filter the trace never uses, and what its calls cost
     Replay(Replay),
-    /// The exact worst-case number of instructions of each call, and which calls the kernel's bitmap answers
-    Cost(Decided),
+    /// What calls cost: instructions of each call, exactly; answers from the bitmap; what a trace costs
+    Cost(Cost),
     /// Check a stored proof, alone
     CheckProof(CheckProof),
     /// Print a filter as assembly, with calls, ABIs and actions named

@@ -148,6 +148,18 @@ pub(super) fn percent() -> RangedI64ValueParser<u8> {
     clap::value_parser!(u8).range(0..=100)
 }
 
+/// How often something is measured: five values are too few for a confidence interval.
+pub(super) fn rounds() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(6..=10_000)
+}
+
+/// A number of instructions on average.
+pub(super) fn mean(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let sensible = number.filter(|mean: &f64| mean.is_finite() && *mean >= 0.0);
+    sensible.ok_or_else(|| "write a number that is not below 0, such as `25` or `12.5`".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -116,7 +116,7 @@ pub(crate) struct Subset {
 
 /// `explain`
 #[derive(Args, Debug)]
-#[command(after_help = examples::FILTERS_DECIDED)]
+#[command(after_help = examples::EXPLAIN)]
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) decided: Decided,
@@ -128,7 +128,6 @@ pub(crate) struct Explain {
 
 /// `explain`, `cost`
 #[derive(Args, Debug)]
-#[command(after_help = examples::FILTERS_DECIDED)]
 pub(crate) struct Decided {
     /// Path of a filter or a policy, `-`, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
     #[arg(value_name = "FILTER", required = true)]

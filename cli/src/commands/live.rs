@@ -83,7 +83,7 @@ pub(super) fn oracle() -> Result<Box<dyn Oracle>, String> {
 }
 
 /// `uname -r`, without asking for everything that [`callproof_kernel_diff::probe()`] finds out.
-pub(super) fn release() -> String {
+pub(in crate::commands) fn release() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease");
     release.map_or_else(|_| "of an unknown release".to_owned(), |text| text.trim().to_owned())
 }

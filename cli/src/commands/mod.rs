@@ -53,7 +53,7 @@ pub(crate) enum Answer {
     Lint(Box<lint::Lints>),
     Differences(Box<verify::differences::Differences>),
     Explain(verify::explain::Explain),
-    Cost(verify::cost::Cost),
+    Cost(Box<verify::cost::Cost>),
     CheckProof(verify::check_proof::Checked),
     Why(observed::Explained),
     Replay(observed::Replay),
@@ -80,7 +80,7 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Subset(subset) => Answer::Claims(verify::compare::subset(&subset, input, settings)?),
         Command::Diff(pair) => Answer::Differences(Box::new(verify::differences::run(&pair, input, settings)?)),
         Command::Explain(explain) => Answer::Explain(verify::explain::run(&explain, input, settings)?),
-        Command::Cost(cost) => Answer::Cost(verify::cost::run(&cost, input, settings)?),
+        Command::Cost(cost) => Answer::Cost(Box::new(verify::cost::run(&cost, input, settings, quiet)?)),
         Command::Why(why) => Answer::Why(observed::why(&why, input, settings, quiet)?),
         Command::Replay(replay) => Answer::Replay(observed::replay(&replay, input, settings, quiet)?),
         Command::CheckProof(proof) => Answer::CheckProof(verify::check_proof::run(&proof, input)?),
@@ -198,12 +198,8 @@ impl Answer {
             Self::CheckProof(checked) => Some(checked.report()),
             Self::Why(why) => Some(why.report()),
             Self::Replay(replay) => Some(replay.report()),
-            Self::Disasm(_)
-            | Self::Written(_)
-            | Self::GuestList(_)
-            | Self::Explain(_)
-            | Self::Cost(_)
-            | Self::Streamed => None,
+            Self::Cost(cost) => cost.report(),
+            Self::Disasm(_) | Self::Written(_) | Self::GuestList(_) | Self::Explain(_) | Self::Streamed => None,
         }
     }
 }

@@ -114,13 +114,13 @@ fn against<'f>(
 }
 
 /// A log and what it is called.
-struct Log {
-    name: String,
-    input: Box<dyn Read>,
+pub(in crate::commands) struct Log {
+    pub(in crate::commands) name: String,
+    pub(in crate::commands) input: Box<dyn Read>,
 }
 
 impl Log {
-    fn open(typed: &str, filters: &[String], or_text: bool) -> Result<Self> {
+    pub(in crate::commands) fn open(typed: &str, filters: &[String], or_text: bool) -> Result<Self> {
         if typed == "-" {
             if filters.iter().any(|filter| filter == "-") {
                 return Err(Failure::usage("standard input can be read only once")

@@ -210,13 +210,13 @@ impl Serve for Timed {
 
 /// The processor's counter: reading it is no system call, which the filter might answer.
 #[cfg(target_arch = "x86_64")]
-fn ticks() -> u64 {
+pub(crate) fn ticks() -> u64 {
     // SAFETY: every x86_64 processor has the instruction, and it changes nothing.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn ticks() -> u64 {
+pub(crate) fn ticks() -> u64 {
     0
 }
 

@@ -17,6 +17,7 @@ use crate::sys::{Status, Worker, sock_filter};
 use batch::{Batch, CALLS, Call, DIED, INSNS, INSTALLS, Install};
 use plan::{Planned, Site, plan};
 
+pub(crate) use bitmap::ticks;
 pub use bitmap::{BitmapOracle, Cached, Timing};
 pub(crate) use gate::{Abi, Gates};
 pub use notify::{Entry, Notified, NotifyOracle};

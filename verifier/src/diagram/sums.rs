@@ -64,6 +64,24 @@ impl Counters {
     }
 }
 
+/// Which end of the values is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extreme {
+    Least,
+    Most,
+}
+
+impl Extreme {
+    /// The one of two values that lies nearer to the end; `None` is no value.
+    fn of(self, a: Option<i32>, b: Option<i32>) -> Option<i32> {
+        match (self, a, b) {
+            (_, one, None) | (_, None, one) => one,
+            (Self::Least, Some(a), Some(b)) => Some(a.min(b)),
+            (Self::Most, Some(a), Some(b)) => Some(a.max(b)),
+        }
+    }
+}
+
 /// Counting functions at work. Boolean functions, and the limits, are those of the arena beside.
 #[derive(Debug)]
 pub(crate) struct Sums<'a> {
@@ -102,10 +120,15 @@ impl Sums<'_> {
         })
     }
 
-    /// The largest value where a boolean function holds, and an input that has it; `None` when it holds nowhere.
-    pub(crate) fn largest(&mut self, of: Sum, within: Ref) -> Result<Option<(i32, [u32; 16])>, Undecided> {
+    /// The value at one end where a boolean function holds, and an input that has it; `None` when it holds nowhere.
+    pub(crate) fn extreme(
+        &mut self,
+        of: Sum,
+        within: Ref,
+        end: Extreme,
+    ) -> Result<Option<(i32, [u32; 16])>, Undecided> {
         let mut memo = Memo::default();
-        let Some(best) = self.largest_from(of.node, within, &mut memo)? else {
+        let Some(best) = self.extreme_from(of.node, within, end, &mut memo)? else {
             return Ok(None);
         };
         let mut words = [0; 16];
@@ -145,7 +168,13 @@ impl Sums<'_> {
         }
     }
 
-    fn largest_from(&mut self, node: u32, within: Ref, memo: &mut Memo) -> Result<Option<i32>, Undecided> {
+    fn extreme_from(
+        &mut self,
+        node: u32,
+        within: Ref,
+        end: Extreme,
+        memo: &mut Memo,
+    ) -> Result<Option<i32>, Undecided> {
         self.step()?;
         if within == Ref::FALSE {
             return Ok(None);
@@ -158,9 +187,9 @@ impl Sums<'_> {
         }
         let ((s0, s1), (w0, w1), _) = self.both(node, within);
         let plus = |best: Option<i32>, sum: Sum| best.map(|best| best.saturating_add(sum.base));
-        let low = plus(self.largest_from(s0.node, w0, memo)?, s0);
-        let high = plus(self.largest_from(s1.node, w1, memo)?, s1);
-        let best = low.max(high);
+        let low = plus(self.extreme_from(s0.node, w0, end, memo)?, s0);
+        let high = plus(self.extreme_from(s1.node, w1, end, memo)?, s1);
+        let best = end.of(low, high);
         // An entry takes as much as a few nodes of the arena, and both share the limits.
         if memo.len().saturating_mul(2) > self.arena.room() {
             return Err(self.arena.meter().stop(Limit::Nodes));

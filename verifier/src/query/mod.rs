@@ -9,6 +9,7 @@
 //! nothing to fail before the emulator has replayed the calls that show it.
 
 mod answer;
+mod bounds;
 mod by_sat;
 mod calls;
 mod coverage;
@@ -29,6 +30,8 @@ use callproof_policy::{ByteOrder, Claim, Env};
 use callproof_vm::{Filter, Machine};
 
 pub use answer::{Answer, AskError, Counterexample, Finding, Outcome, Partial, Proof, Shown, Tried};
+pub use bounds::CostBound;
+pub use program::cache_bound;
 pub use session::{Session, Side};
 
 use crate::limits::Limits;

@@ -9,8 +9,10 @@ use super::Session;
 use super::answer::{Answer, Counterexample, Finding, HOLDS, Outcome, Shown, Stop};
 use super::verdict::with_absent;
 use crate::audit::HazardKind;
+use crate::cost::{Costs, WorstCase};
 use crate::limits::Undecided;
 use crate::space::{Set, Space};
+use crate::subject::Subject;
 use crate::witness::Failure;
 
 /// No call costs more.
@@ -31,15 +33,33 @@ impl Session<'_> {
     /// # Errors
     /// [`Failure`] at a limit, or when the emulator counts differently.
     pub fn worst_case(&mut self, within: Set) -> Result<Option<Shown>, Failure> {
+        self.case(within, Space::worst_case)
+    }
+
+    /// A call of a set that costs the fewest instructions, replayed; `None` when the set is empty.
+    ///
+    /// # Errors
+    /// [`Failure`] at a limit, or when the emulator counts differently.
+    pub fn best_case(&mut self, within: Set) -> Result<Option<Shown>, Failure> {
+        self.case(within, Space::best_case)
+    }
+
+    fn case(&mut self, within: Set, find: FindCase) -> Result<Option<Shown>, Failure> {
+        if let Some(undecided) = self.unexplored() {
+            return Err(undecided.into());
+        }
         let mut costs = match self.costs.take() {
             Some(costs) => costs,
             None => self.space.costs(&self.own)?,
         };
-        let worst = self.space.worst_case(&self.own, &mut costs, within);
+        let found = find(&mut self.space, &self.own, &mut costs, within);
         self.costs = Some(costs);
-        Ok(worst?.map(|worst| self.shown(&worst.call)))
+        Ok(found?.map(|found| self.shown(&found.call)))
     }
 }
+
+/// Finds a call of a set by its cost.
+type FindCase = fn(&mut Space, &Subject<'_>, &mut Costs, Set) -> Result<Option<WorstCase>, Failure>;
 
 /// The bitmap answers every call.
 pub(super) fn cached(session: &mut Session<'_>, calls: &Predicate, env: &Env) -> Result<Outcome, Stop> {
@@ -94,7 +114,8 @@ impl Space {
 ///
 /// i386 calls are answered on x86-64 machines. x32 numbers are out of bound. For machines whose bounds are not in the
 /// tables nothing counts as cached.
-fn cache_bound(abi: Abi, kernel: Kernel) -> u32 {
+#[must_use]
+pub fn cache_bound(abi: Abi, kernel: Kernel) -> u32 {
     /// In every release that has the bitmap, numbers below this have a bit: 5.11 had calls up to 441.
     const SURE: u32 = 441;
     if !matches!(abi, Abi::X86_64 | Abi::I386) || !kernel.has(Gate::Bitmap) {

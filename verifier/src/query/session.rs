@@ -426,6 +426,11 @@ impl<'f> Session<'f> {
         Ok(Answer::Fails(Counterexample::of(finding, shown)))
     }
 
+    /// The limit that kept a filter from being run symbolically, if one did.
+    pub(super) const fn unexplored(&self) -> Option<Undecided> {
+        self.unexplored
+    }
+
     /// The limits on each question.
     #[must_use]
     pub const fn limits(&self) -> &Limits {

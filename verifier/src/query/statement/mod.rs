@@ -32,7 +32,7 @@ pub(super) struct Stated<'f> {
 }
 
 impl<'f> Stated<'f> {
-    fn about(chain: &'f [Filter<'f>], regions: Regions, parts: Vec<Part>) -> Self {
+    pub(super) fn about(chain: &'f [Filter<'f>], regions: Regions, parts: Vec<Part>) -> Self {
         Self {
             chains: vec![Cow::Borrowed(chain)],
             claim: Statement {
@@ -91,6 +91,15 @@ fn part(within: u32, views: Vec<View>, relation: Relation) -> Vec<Part> {
         relation,
     };
     if within == NEVER { Vec::new() } else { vec![stated] }
+}
+
+/// The calls of a region cost no more than this.
+pub(super) fn at_most(within: u32, insns: u32) -> Part {
+    Part {
+        within,
+        views: vec![view(0)],
+        relation: Relation::Cost(insns),
+    }
 }
 
 fn view(chain: u8) -> View {
