@@ -2,14 +2,21 @@
 //!
 //! docs/FUZZING.md is the way from a compiler to a finding, by the command `callproof fuzz`, which is made of these parts.
 
+mod campaign;
 mod compiler;
+mod finding;
 mod judge;
 mod random;
+mod setting;
 mod shrink;
+mod state;
 mod verdict;
 
+pub use campaign::{Plan, Report, campaign};
 pub use compiler::Compiler;
+pub use finding::{Finding, Replayed, replay};
 pub use judge::{Fuzz, Tried};
 pub use random::random_policy;
 pub use shrink::{Effort, shrink};
+pub use state::Totals;
 pub use verdict::{Fault, Kind, Verdict};

@@ -95,10 +95,11 @@ impl Work<'_> {
         self.thin(0, |policy| policy.rules.len(), cut);
     }
 
-    /// Runs of rules become one, with the answer of one of them.
+    /// Runs of rules become one, with the answer of one of them. Long runs alone as long as there are many rules.
     fn joins(&mut self) {
         let mut run = self.policy.rules.len();
-        while run > 1 {
+        let least = (run / 8).max(2);
+        while run >= least {
             let mut at: usize = 0;
             while at.saturating_add(1) < self.policy.rules.len() {
                 let end = at.saturating_add(run);
@@ -173,16 +174,14 @@ impl Work<'_> {
                 }
             }
         }
-        for action in [Action::Allow, Action::KillProcess] {
-            let known = |answer: &Answer| *answer == plain(answer.action);
-            for at in 0..self.policy.rules.len() {
-                if rule(&self.policy, at).is_some_and(|rule| !known(&rule.answer)) {
-                    self.keeps(|policy| with_rule(policy, at, |rule| rule.answer = plain(action)));
-                }
+        for at in 0..self.policy.rules.len() {
+            let answer = rule(&self.policy, at).map(|rule| rule.answer.clone());
+            for plain in answer.iter().flat_map(plainer) {
+                self.keeps(|policy| with_rule(policy, at, |rule| rule.answer = plain));
             }
-            if !known(&self.policy.default) {
-                self.keeps(|policy| policy.default = plain(action));
-            }
+        }
+        for plain in plainer(&self.policy.default.clone()) {
+            self.keeps(|policy| policy.default = plain);
         }
     }
 
@@ -199,8 +198,11 @@ impl Work<'_> {
     }
 }
 
-fn plain(action: Action) -> Answer {
-    Answer::new(action)
+/// Answers that say less, the one that says least last: what is kept last counts.
+fn plainer(answer: &Answer) -> Vec<Answer> {
+    let order = [Action::Allow, Action::KillProcess].map(Answer::new);
+    let known = order.iter().position(|plain| plain == answer).unwrap_or(order.len());
+    order.into_iter().take(known).rev().collect()
 }
 
 fn is_plain(selector: &Selector) -> bool {
@@ -380,9 +382,9 @@ mod tests {
     fn what_does_not_matter_goes() {
         let text = "default errno(EPERM)\nallow open, close\nkill ptrace(3, _, > 5), read(7 | 8) on x86_64, i386\nlog getpid\n";
         let has = |policy: &Policy| policy.to_string().contains("ptrace");
-        assert_eq!(shrunk(text, has), "default allow\nkill ptrace\n");
+        assert_eq!(shrunk(text, has), "default allow\nallow ptrace\n");
         let deep = |policy: &Policy| policy.to_string().contains("> 5");
-        assert_eq!(shrunk(text, deep), "default allow\nkill read(_, _, > 5)\n");
+        assert_eq!(shrunk(text, deep), "default allow\nallow read(_, _, > 5)\n");
     }
 
     #[test]

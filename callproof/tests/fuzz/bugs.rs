@@ -1,66 +1,19 @@
-//! A compiler with planted bugs: each is found and shrunk, and without a bug everything is proved.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "tests panic when they fail, and tell how long things took"
-)]
+//! Each planted bug is found and shrunk, and without a bug everything is proved.
 
 use core::time::Duration;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Instant;
 
-use callproof::Options;
-use callproof::fuzz::{Compiler, Effort, Fuzz, Kind, Verdict, random_policy, shrink};
-use callproof_abi::Abi;
-use callproof_formats::policy::PolicyFormat;
+use callproof::fuzz::{Effort, Kind, Verdict, random_policy, shrink};
 
-const ABIS: [Abi; 4] = [Abi::X86_64, Abi::I386, Abi::X32, Abi::S390x];
+use crate::{ABIS, canary, command, fuzz};
 
-/// The compiler with bugs, built where this test was.
-fn canary() -> &'static str {
-    static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                "callproof",
-                "--example",
-                "canary_compiler",
-            ])
-            .status();
-        assert!(built.unwrap().success());
-        let mut path: PathBuf = std::env::current_exe().unwrap();
-        path.pop();
-        path.pop();
-        path.join("examples/canary_compiler").to_str().unwrap().to_owned()
-    })
-}
-
-fn fuzz(bug: Option<&str>) -> Fuzz {
-    let is_slow = bug == Some("hang");
-    let bug = bug.map(|bug| format!("--bug {bug} ")).unwrap_or_default();
-    let command = format!("{} {bug}--arch {{arch}} {{policy}}", canary());
-    Fuzz {
-        compiler: Compiler::parse(&command, Duration::from_millis(if is_slow { 200 } else { 20_000 })).unwrap(),
-        offer: PolicyFormat::Policy,
-        writes: None,
-        options: Options {
-            abis: ABIS.to_vec(),
-            ..Options::default()
-        },
-        only_arch: false,
-        strict: false,
-    }
-}
+/// Milliseconds for a run of a compiler that ends.
+const LONG: u64 = 20_000;
 
 #[test]
 fn without_a_bug_everything_is_proved() {
-    let fuzz = fuzz(None);
+    let fuzz = fuzz(&command(None), LONG);
     for number in 0..40 {
         let tried = fuzz.policy(&random_policy(7, number, &ABIS), 2).unwrap();
         assert_eq!(tried.verdict, Verdict::Proved, "{}\n{}", tried.text, tried.complaints);
@@ -69,7 +22,8 @@ fn without_a_bug_everything_is_proved() {
 
 /// The first policy that a bug gets wrong, made small.
 fn found(bug: &str, kind: Kind) {
-    let (fuzz, begun) = (fuzz(Some(bug)), Instant::now());
+    let deadline = if kind == Kind::Hang { 200 } else { LONG };
+    let (fuzz, begun) = (fuzz(&command(Some(bug)), deadline), Instant::now());
     let is_wrong = |verdict: &Verdict| matches!(verdict, Verdict::Wrong(fault) if fault.kind == kind);
     let runs = if kind == Kind::Unsteady { 6 } else { 1 };
     for number in 0..2000 {
@@ -88,7 +42,7 @@ fn found(bug: &str, kind: Kind) {
             "{bug}: policy {number} after {found:.1?}, shrunk after {:.1?}:\n{shown}",
             begun.elapsed()
         );
-        assert!(small.rules.len() <= 3, "{bug}: {text}");
+        assert!(small.rules.len() <= 3, "{bug}: {shown}");
         assert!(
             begun.elapsed() < Duration::from_secs(30),
             "{bug} took {:?}",
