@@ -71,7 +71,7 @@ impl Bug {
             Self::StaleAccumulator => "a word is not loaded again after it was masked",
             Self::AndToOr => "several conditions of one call: one of them is enough",
             Self::JumpOverflow => "jumps of more than 255 lose their high bits",
-            Self::LostDefault => "calls behind the last rule get its answer",
+            Self::LostDefault => "calls that no rule names are allowed, whatever the default is",
             Self::DroppedRule => "of two rules that follow each other for one call the second is lost",
             Self::SwappedHalves => "big-endian machines are thought to have the low half first",
             Self::WrongNumbers => "calls have the numbers of x86_64 on every ABI",

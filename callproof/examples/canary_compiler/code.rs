@@ -16,6 +16,8 @@ use crate::emit::{Code, Is, Label};
 /// Words of `seccomp_data`.
 const NR: u8 = 0;
 const ARCH: u8 = 1;
+/// The answer that lets a call be made.
+const ALLOW: u32 = 0x7fff_0000;
 /// The bit of the `arch` word that little-endian machines have.
 const LITTLE: u32 = 0x4000_0000;
 
@@ -181,10 +183,12 @@ impl Compiler<'_> {
         if self.has(Bug::Unsteady) {
             shuffle(&mut rules);
         }
-        let last = rules.last().map_or(default, |(_, value)| *value);
+        if self.has(Bug::LostDefault) && rules.last().is_some_and(|(condition, _)| numbers(condition).len() < 2) {
+            rules.pop();
+        }
         Block {
             rules,
-            default: if self.has(Bug::LostDefault) { last } else { default },
+            default: if self.has(Bug::LostDefault) { ALLOW } else { default },
             big: cell.abi().is_some_and(Abi::big_endian),
         }
     }

@@ -4,9 +4,9 @@ use core::time::Duration;
 use std::process::Command;
 use std::time::Instant;
 
-use callproof::fuzz::{Effort, Kind, Verdict, random_policy, shrink};
+use callproof::fuzz::{Effort, Kind, Verdict, shrink};
 
-use crate::{ABIS, canary, command, fuzz};
+use crate::{canary, command, fuzz, random_policy};
 
 /// Milliseconds for a run of a compiler that ends.
 const LONG: u64 = 20_000;
@@ -15,8 +15,9 @@ const LONG: u64 = 20_000;
 fn without_a_bug_everything_is_proved() {
     let fuzz = fuzz(&command(None), LONG);
     for number in 0..40 {
-        let tried = fuzz.policy(&random_policy(7, number, &ABIS), 2).unwrap();
-        assert_eq!(tried.verdict, Verdict::Proved, "{}\n{}", tried.text, tried.complaints);
+        let tried = fuzz.policy(&random_policy(7, number), 2).unwrap();
+        let is_too_long = tried.verdict == Verdict::Declined && tried.complaints.contains("instructions");
+        assert!(tried.verdict == Verdict::Proved || is_too_long, "{tried:?}");
     }
 }
 
@@ -27,7 +28,7 @@ fn found(bug: &str, kind: Kind) {
     let is_wrong = |verdict: &Verdict| matches!(verdict, Verdict::Wrong(fault) if fault.kind == kind);
     let runs = if kind == Kind::Unsteady { 6 } else { 1 };
     for number in 0..2000 {
-        let policy = random_policy(11, number, &ABIS);
+        let policy = random_policy(11, number);
         let tried = fuzz.policy(&policy, runs).unwrap();
         if !is_wrong(&tried.verdict) {
             continue;

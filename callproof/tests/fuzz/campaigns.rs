@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use callproof::fuzz::{Effort, Fuzz, Kind, Plan, Report, Totals, Verdict, campaign, random_policy, replay};
+use callproof::fuzz::{Effort, Fuzz, Kind, Plan, Report, Totals, Verdict, campaign, replay};
 use callproof::{Error, Options};
 
-use crate::{ABIS, command, fuzz};
+use crate::{command, fuzz, random_policy};
 
 fn plan(out: &Path, cases: u64) -> Plan {
     Plan {
@@ -25,7 +25,7 @@ fn plan(out: &Path, cases: u64) -> Plan {
 }
 
 fn run(fuzz: &Fuzz, plan: &Plan) -> Result<Report, Error> {
-    campaign(fuzz, plan, &|seed, number| random_policy(seed, number, &ABIS), &|_| {})
+    campaign(fuzz, plan, &random_policy, &|_| {})
 }
 
 #[test]

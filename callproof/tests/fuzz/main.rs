@@ -19,6 +19,9 @@ use callproof::Options;
 use callproof::fuzz::{Compiler, Fuzz};
 use callproof_abi::Abi;
 use callproof_formats::policy::PolicyFormat;
+use callproof_policy::Policy;
+use callproof_testgen::Seed;
+use callproof_testgen::policy::{PolicyShape, policy};
 
 const ABIS: [Abi; 4] = [Abi::X86_64, Abi::I386, Abi::X32, Abi::S390x];
 
@@ -62,4 +65,14 @@ fn fuzz(command: &str, deadline: u64) -> Fuzz {
         only_arch: false,
         strict: false,
     }
+}
+
+/// A policy for some of the ABIs.
+fn random_policy(seed: u64, number: u64) -> Policy {
+    let shape = PolicyShape {
+        abis: ABIS.to_vec(),
+        most_abis: 4,
+        ..PolicyShape::default()
+    };
+    policy(&mut Seed::new(seed, number), &shape)
 }
