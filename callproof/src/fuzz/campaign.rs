@@ -301,11 +301,3 @@ impl Campaign<'_> {
         Ok(())
     }
 }
-
-impl Report {
-    /// Whether nothing at all was settled.
-    #[must_use]
-    pub fn is_undecided(&self) -> bool {
-        self.now.proved == 0 && self.now.wrong == 0
-    }
-}

@@ -94,8 +94,8 @@ impl Compiler {
     /// The command as it was typed, quoted where it must be.
     #[must_use]
     pub fn command(&self) -> String {
-        let words = self.words.iter().map(String::as_str);
-        shlex::try_join(words).unwrap_or_else(|_| self.words.join(" "))
+        let words: Vec<_> = self.words.iter().map(|word| quoted(word)).collect();
+        words.join(" ")
     }
 
     /// Runs the command once.
@@ -198,6 +198,15 @@ impl Compiler {
     }
 }
 
+/// A word as a shell reads it; braces need no quotes where no shell is.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "{}-_=+:,./@%".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
+}
+
 fn too_much(files: &[&Path]) -> bool {
     let sizes = files.iter().filter_map(|path| fs::metadata(path).ok());
     sizes.map(|data| data.len()).any(|size| size > MOST_BYTES)
@@ -290,6 +299,15 @@ mod tests {
             let run = run(command, 10_000);
             assert_eq!((run.end, run.output.len()), (End::Exited(0), 0), "{command}");
         }
+    }
+
+    #[test]
+    fn commands_are_written_as_they_are_read() {
+        for command in ["cc {policy} -o {out}", "sh -c 'a \"b\" $c'", "cc ''", "cc \"it's\""] {
+            let compiler = Compiler::parse(command, PAUSE).unwrap();
+            assert_eq!(Compiler::parse(&compiler.command(), PAUSE).unwrap(), compiler);
+        }
+        assert_eq!(Compiler::parse("cc {policy}", PAUSE).unwrap().command(), "cc {policy}");
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::options::Options;
 use crate::programs::reading;
 use crate::source::{Reading, admit};
 
+/// The formats in which policies can be offered.
+pub const OFFERED: &[PolicyFormat] = &[PolicyFormat::Policy];
+
 /// Says how the other side of a comparison is called.
 const POLICY: &str = "policy";
 

@@ -14,7 +14,7 @@ mod verdict;
 pub use campaign::{Plan, Report, campaign};
 pub use compiler::Compiler;
 pub use finding::{Finding, Replayed, replay};
-pub use judge::{Fuzz, Tried};
+pub use judge::{Fuzz, OFFERED, Tried};
 pub use shrink::{Effort, shrink};
 pub use state::Totals;
 pub use verdict::{Fault, Kind, Verdict};
