@@ -30,6 +30,7 @@ mod compile;
 mod error;
 mod exhibit;
 mod filter;
+pub mod fuzz;
 pub mod harness;
 pub mod lint;
 mod macros;

@@ -6,6 +6,7 @@
 //! | a program that the kernel may well refuse | [`near_valid`] |
 //! | calls that reach the branches of a program | [`Harvest`] |
 //! | a value that a filter may return | [`action_word`] |
+//! | a policy, and calls that reach its rules | [`policy`](mod@policy) |
 //! | the smallest case that still fails | [`shrink()`] |
 //! | a second opinion, if wished a wrong one | [`mod@reference`] |
 //!
@@ -30,6 +31,7 @@ pub mod compare;
 mod constants;
 mod data;
 mod mutate;
+pub mod policy;
 mod program;
 pub mod reference;
 mod shrink;

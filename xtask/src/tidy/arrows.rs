@@ -16,7 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "callproof-formats",
         &["callproof-vm", "callproof-abi", "callproof-policy"],
     ),
-    ("callproof-testgen", &["callproof-vm", "callproof-abi"]),
+    (
+        "callproof-testgen",
+        &["callproof-vm", "callproof-abi", "callproof-policy"],
+    ),
     (
         "callproof",
         &[
