@@ -32,6 +32,7 @@ pub mod cost;
 mod error;
 mod exhibit;
 mod filter;
+pub mod fuzz;
 pub mod harness;
 pub mod lint;
 mod macros;

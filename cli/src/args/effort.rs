@@ -116,7 +116,8 @@ impl FromStr for LimitArg {
     }
 }
 
-fn milliseconds(text: &str) -> Option<u64> {
+/// A time such as `30s` or `500ms`, in milliseconds.
+pub(super) fn milliseconds(text: &str) -> Option<u64> {
     if let Some(number) = text.strip_suffix("ms") {
         return number.parse().ok();
     }

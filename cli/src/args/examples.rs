@@ -91,6 +91,18 @@ Examples:
   callproof man | man -l -
   callproof man --out /usr/local/share/man/man1";
 
+/// `callproof fuzz --help`
+pub(super) const FUZZ: &str = "\
+Examples:
+  callproof fuzz --compiler 'my-compiler {policy} -o {out}' --offer seccompiler
+  callproof fuzz --compiler 'my-compiler --arch {arch}' --arch x86_64,i386 --time 60
+  callproof fuzz --compiler './cc.sh {policy} {out}' --seed 7 --out findings --keep-going
+  callproof fuzz --replay findings/001-differs
+  callproof fuzz --replay findings/001-differs --compiler 'my-fixed-compiler {policy} -o {out}'
+
+docs/FUZZING.md is the way from a compiler to a finding. Exits with 0 when nothing is found, 1 when something is, 3 when \
+no filter could be proved or shown to be wrong.";
+
 /// `callproof kernel vectors check --help`
 pub(super) const VECTORS_CHECK: &str = "\
 Examples:

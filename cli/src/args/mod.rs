@@ -3,6 +3,7 @@
 mod cost;
 mod effort;
 mod examples;
+mod fuzz;
 mod lint;
 mod observed;
 mod policy;
@@ -18,6 +19,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 pub(crate) use cost::Cost;
 pub(crate) use effort::Effort;
+pub(crate) use fuzz::Fuzz;
 pub(crate) use lint::{FailOn, Lint};
 pub(crate) use observed::{Replay, Why};
 pub(crate) use policy::PolicyArgs;
@@ -124,6 +126,8 @@ pub(crate) enum Command {
     Convert(Convert),
     /// Capture the filters that a process has installed
     Dump(Dump),
+    /// Find what a filter compiler gets wrong: random policies, each filter proved to be its policy or shown not to be
+    Fuzz(Box<Fuzz>),
     /// Compare the emulator with a kernel
     #[command(subcommand)]
     Kernel(KernelCommand),

@@ -11,6 +11,7 @@ pub(crate) mod diff;
 pub(crate) mod disasm;
 pub(crate) mod dump;
 pub(crate) mod eval;
+pub(crate) mod fuzz;
 mod generate;
 pub(crate) mod guests;
 pub(crate) mod lint;
@@ -44,6 +45,7 @@ pub(crate) enum Answer {
     Written(written::Written),
     Vectors(vectors::Vectors),
     Diff(diff::Diff),
+    Fuzz(fuzz::Fuzzed),
     Scenarios(scenarios::Scenarios),
     GuestList(guests::list::GuestList),
     Guests(guests::Guests),
@@ -88,6 +90,10 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
         Command::Asm(asm) => Answer::Written(convert::assemble(asm, input, settings)?),
         Command::Convert(convert) => Answer::Written(convert::run(convert, input, settings)?),
         Command::Dump(dump) => Answer::Written(dump::run(dump, settings)?),
+        Command::Fuzz(fuzz) => {
+            let progress = Mutex::new(Progress::new("policies", fuzz.total(), quiet));
+            Answer::Fuzz(fuzz::run(&fuzz, cli.global.input_format, settings, &progress)?)
+        }
         Command::Kernel(KernelCommand::Vectors(VectorsCommand::Check { files })) => {
             Answer::Vectors(vectors::run(&files, settings)?)
         }
@@ -143,6 +149,7 @@ impl Answer {
             Self::Written(written) => written.command,
             Self::Vectors(_) => "kernel vectors check",
             Self::Diff(_) | Self::GuestList(_) | Self::Guests(_) => "kernel diff",
+            Self::Fuzz(_) => "fuzz",
             Self::Scenarios(_) => "kernel scenarios",
             Self::Demo(_) => "demo",
             Self::Claims(claims) => claims.command,
@@ -165,6 +172,7 @@ impl Answer {
             Self::Eval(eval) => eval.exit(),
             Self::Vectors(vectors) => vectors.exit(),
             Self::Diff(diff) => diff.exit(),
+            Self::Fuzz(fuzz) => fuzz.exit(),
             Self::Scenarios(scenarios) => scenarios.exit(),
             Self::Guests(guests) => guests.exit(),
             Self::Demo(demo) => demo.exit(),
@@ -188,6 +196,7 @@ impl Answer {
             Self::Eval(eval) => Some(eval.report()),
             Self::Vectors(vectors) => Some(vectors.report()),
             Self::Diff(diff) => Some(diff.report()),
+            Self::Fuzz(fuzz) => Some(fuzz.report()),
             Self::Scenarios(scenarios) => Some(scenarios.report()),
             Self::Guests(guests) => Some(guests.report()),
             Self::Demo(demo) => Some(demo.report()),

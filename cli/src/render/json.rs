@@ -25,6 +25,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(inner) => document(answer, inner),
         Answer::Scenarios(inner) => document(answer, inner),
         Answer::Diff(inner) => document(answer, inner),
+        Answer::Fuzz(inner) => document(answer, inner),
         Answer::GuestList(inner) => document(answer, inner),
         Answer::Guests(inner) => document(answer, inner),
         Answer::Demo(inner) => document(answer, inner),

@@ -9,6 +9,7 @@ mod diff;
 mod disasm;
 mod eval;
 mod explain;
+mod fuzz;
 pub(super) mod guests;
 mod lint;
 mod observed;
@@ -30,6 +31,7 @@ pub(super) fn text(answer: &Answer) -> String {
         Answer::Vectors(vectors) => vectors::text(vectors),
         Answer::Scenarios(found) => scenarios::text(found),
         Answer::Diff(diff) => diff::text(diff),
+        Answer::Fuzz(fuzz) => fuzz::text(fuzz),
         Answer::GuestList(list) => guests::list(list),
         Answer::Guests(guests) => guests::text(guests),
         Answer::Demo(demo) => demo::text(demo),
