@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-use callproof_engines::{Adaptive, Kind};
+use callproof_engines::{Adaptive, Kind, Predecoded, Specialised};
 use callproof_testgen::{Caller, Choose, Harvest, Seed, Shape, program, program_of};
 use callproof_vm::{Endian, Filter, Insn, Kernel, Machine, SeccompData, ShiftByX, combine};
 
@@ -154,6 +154,74 @@ fn a_changed_program_is_noticed() {
         found += u32::from(caught[0]);
     }
     assert!(planted > 100 && found * 3 > planted, "{found} of {planted}");
+}
+
+/// Programs that are hard on each limit: many numbers apart, many residual programs, values and ways that meet again.
+#[test]
+fn work_and_memory_are_bounded() {
+    let load = Insn::stmt(0x20, 0);
+    let each = |body: &dyn Fn(u32) -> Vec<Insn>| -> Vec<Insn> {
+        let bodies = (0..4090).flat_map(body).take(4090);
+        [load]
+            .into_iter()
+            .chain(bodies)
+            .chain([0x06; 5].map(|code| Insn::stmt(code, 7)))
+            .collect()
+    };
+    let programs = [
+        each(&|i| vec![Insn::stmt(0x04, i), Insn::jump(0x15, i, 1, 0), Insn::stmt(0x07, 0)]),
+        each(&|i| {
+            vec![
+                Insn::jump(0x35, i * 7919 % 513, 1, 0),
+                Insn::jump(0x25, i * 31 % 511, 0, 2),
+            ]
+        }),
+        each(&|i| {
+            vec![
+                Insn::stmt(0x20, 16),
+                Insn::jump(0x15, i, 0, 1),
+                Insn::stmt(0x00, i),
+                load,
+            ]
+        }),
+        each(&|i| {
+            vec![
+                load,
+                Insn::jump(0x35, i * 7919 % 513, 1, 0),
+                Insn::jump(0x25, i * 31 % 511, 0, 2),
+            ]
+        }),
+        each(&|i| {
+            vec![
+                load,
+                Insn::jump(0x15, i, 0, 2),
+                Insn::stmt(0x20, 16),
+                Insn::stmt(0x74, 3),
+            ]
+        }),
+        each(&|i| {
+            vec![
+                load,
+                Insn::stmt(0x44, i),
+                Insn::jump(0x15, i, 0, 1),
+                Insn::stmt(0x16, 0),
+            ]
+        }),
+    ];
+    for program in programs {
+        let filters = [Filter::load(program.clone()).unwrap()];
+        let start = std::time::Instant::now();
+        let predecoded = Predecoded::new(&filters, Machine::default());
+        assert!(predecoded.memory() < 200_000 + 600 * 4096, "{}", predecoded.memory());
+        let shape = Specialised::new(&filters, Machine::default()).shape();
+        assert!(shape.memory - predecoded.memory() < 800_000, "{shape:?}");
+        // A hundred times what it takes, for slow machines.
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+        let mut seed = Seed::new(46, 0);
+        let programs = [program];
+        let calls: Vec<SeccompData> = (0..300).map(|_| call(&programs, &mut seed)).collect();
+        agree(&programs, Machine::default(), &calls);
+    }
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Action {
     /// assert_eq!(Action::of(0xffff_0000, Kernel::new(4, 13)), Action::Allow);
     /// ```
     #[must_use]
+    #[inline]
     pub fn of(value: u32, kernel: Kernel) -> Self {
         let bits = value & action_mask(kernel);
         let named = Self::ALL.into_iter().find(|action| action.value() == Some(bits));
@@ -168,6 +169,7 @@ impl fmt::Display for Verdict {
 ///
 /// `values` yields (number of the filter, value).
 #[must_use]
+#[inline]
 pub fn combine(values: impl IntoIterator<Item = (usize, u32)>, kernel: Kernel) -> Verdict {
     const ALLOW: u32 = 0x7fff_0000;
     let mask = action_mask(kernel);
@@ -188,6 +190,7 @@ pub fn combine(values: impl IntoIterator<Item = (usize, u32)>, kernel: Kernel) -
 }
 
 /// The bits of a value that make its action.
+#[inline]
 fn action_mask(kernel: Kernel) -> u32 {
     if kernel.has(Gate::KillProcess) {
         0xffff_0000

@@ -2,6 +2,7 @@
 
 use callproof_vm::isa::Src;
 
+use super::switch::Goal;
 use super::{Branch, Outcome, Program, Registers, Step};
 
 /// What a filter returns that divides by X = 0, and what stands for a way out of the program that admission rules out.
@@ -49,10 +50,17 @@ impl Program {
                     (a, pc) = branch.take(word(words, *index));
                     continue;
                 }
-                &Step::Search { first, len, otherwise } => {
-                    let (steps, goal) = self.search(a, first, len);
-                    count(steps);
-                    pc = goal.unwrap_or(otherwise);
+                Step::Switch(number) => {
+                    let goal = self.find(*number, a);
+                    count(u32::from(goal.insns));
+                    pc = goal.pc;
+                    continue;
+                }
+                Step::LoadSwitch(index, number) => {
+                    a = word(words, *index);
+                    let goal = self.find(*number, a);
+                    count(u32::from(goal.insns).wrapping_add(1));
+                    pc = goal.pc;
                     continue;
                 }
                 Step::TestX(compare) => {
@@ -102,22 +110,11 @@ impl Program {
         Outcome { value, insns }
     }
 
-    /// How many tests a search makes, and where it leads when one is true.
-    #[inline]
-    fn search(&self, a: u32, first: u16, len: u16) -> (u32, Option<u16>) {
-        let (first, len) = (usize::from(first), usize::from(len));
-        let keys = self
-            .keys
-            .get(first..)
-            .and_then(|keys| keys.get(..len))
-            .unwrap_or_default();
-        match find(keys, a) {
-            Some(at) => (
-                tests(at.wrapping_add(1)),
-                self.goals.get(first.wrapping_add(at)).copied(),
-            ),
-            None => (tests(len), None),
-        }
+    #[inline(always)]
+    fn find(&self, number: u16, a: u32) -> Goal {
+        // There is a switch of every number that a step names.
+        let switch = self.switches.get(usize::from(number));
+        switch.map_or(Goal { pc: u16::MAX, insns: 0 }, |switch| switch.find(a))
     }
 }
 
@@ -127,25 +124,6 @@ impl Branch {
         let a = word & self.keep;
         (a, if self.test.passes(a) { self.yes } else { self.no })
     }
-}
-
-/// The first key that is equal, eight at a time: eight comparisons are a few vector instructions.
-#[inline]
-fn find(keys: &[u32], a: u32) -> Option<usize> {
-    let (eights, rest) = keys.as_chunks::<8>();
-    let hit = |eight: &[u32; 8]| eight.iter().fold(false, |hit, &key| hit | (key == a));
-    if let Some(at) = eights.iter().position(hit) {
-        let eight = eights.get(at)?;
-        let within = eight.iter().position(|&key| key == a)?;
-        return at.checked_mul(8)?.checked_add(within);
-    }
-    let within = rest.iter().position(|&key| key == a)?;
-    keys.len().checked_sub(rest.len())?.checked_add(within)
-}
-
-/// A chain has at most 4,096 tests.
-fn tests(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[inline(always)]

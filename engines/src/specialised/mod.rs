@@ -78,7 +78,7 @@ pub struct Shape {
     pub whole: usize,
     /// Nodes of all residual programs
     pub nodes: usize,
-    /// The memory that all of it takes, in bytes: below 600,000 and 40 for each instruction
+    /// The memory that all of it takes, in bytes: below 800,000 and what [`Predecoded::memory`] takes
     pub memory: usize,
 }
 

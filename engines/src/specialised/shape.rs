@@ -15,6 +15,17 @@ pub(super) struct Reach {
     pub(super) windows: Vec<u32>,
 }
 
+/// What `A` holds on the ways to an instruction that were seen so far.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// No way leads here
+    Nothing,
+    /// The number of the call, or the architecture word
+    Number,
+    Arch,
+    Other,
+}
+
 impl Reach {
     pub(super) fn of(filters: &[Filter<'_>]) -> Self {
         let mut reach = Self {
@@ -27,18 +38,51 @@ impl Reach {
         reach
     }
 
-    /// Takes down what is compared with the number and the architecture, reading from the top as if nothing jumped.
+    /// Takes down what is compared with the number and the architecture. Jumps lead forward, so one pass is enough.
     fn look(&mut self, program: &[Insn]) {
-        let mut loaded = None;
-        for insn in program {
-            match (insn.op(), loaded) {
-                (Some(Op::LdAbs(Size::Word)), _) => loaded = Some(insn.k),
-                (Some(Op::Jump(Cond::Jeq, Src::K)), Some(4)) => add(&mut self.arches, insn.k, MAX_ARCHES),
-                (Some(Op::Jump(_, Src::K)), Some(0)) => add(&mut self.windows, insn.k / 512, MAX_WINDOWS),
-                _ => {}
-            }
+        let mut held = vec![Held::Nothing; program.len()];
+        if let Some(first) = held.first_mut() {
+            *first = Held::Other;
+        }
+        for (pc, insn) in program.iter().enumerate() {
+            let before = held.get(pc).copied().unwrap_or(Held::Nothing);
+            let after = match (insn.op(), before) {
+                (_, Held::Nothing) => continue,
+                (Some(Op::LdAbs(Size::Word)), _) => match insn.k {
+                    0 => Held::Number,
+                    4 => Held::Arch,
+                    _ => Held::Other,
+                },
+                (Some(Op::Jump(Cond::Jeq, Src::K)), Held::Arch) => {
+                    add(&mut self.arches, insn.k, MAX_ARCHES);
+                    before
+                }
+                (Some(Op::Jump(_, Src::K)), Held::Number) => {
+                    add(&mut self.windows, insn.k / 512, MAX_WINDOWS);
+                    before
+                }
+                (Some(Op::Ja | Op::Jump(..) | Op::St | Op::Stx | Op::LdxImm | Op::LdxLen), _) => before,
+                (Some(Op::RetK | Op::RetA), _) => continue,
+                _ => Held::Other,
+            };
+            let next = (pc as u64).saturating_add(1);
+            let (yes, no) = insn.targets(pc).unwrap_or((next, next));
+            join(&mut held, yes, after);
+            join(&mut held, no, after);
         }
     }
+}
+
+/// Takes note of one more way to a place.
+fn join(held: &mut [Held], place: u64, with: Held) {
+    let Some(held) = usize::try_from(place).ok().and_then(|place| held.get_mut(place)) else {
+        return;
+    };
+    *held = match *held {
+        Held::Nothing => with,
+        same if same == with => same,
+        _ => Held::Other,
+    };
 }
 
 fn add(list: &mut Vec<u32>, item: u32, most: usize) {

@@ -1,0 +1,260 @@
+//! Switches: all that is asked of `A` before it changes, as one look-up.
+//!
+//! Search trees and lists of equality tests both come to this: each value of `A` leads to one place after one number of
+//! instructions, and values side by side mostly lead to the same.
+
+use callproof_vm::Insn;
+use callproof_vm::isa::{Cond, Op, Src};
+
+use super::decode::targets;
+
+/// Values below this are looked up without a search; call numbers are.
+const LOW: usize = 512;
+/// Fewer tests than this are faster one by one.
+const FEWEST: usize = 4;
+/// The most switches of a program.
+const MOST: usize = 64;
+
+/// One look-up.
+#[derive(Clone, Debug)]
+pub(super) struct Switch {
+    /// The first value of each range; the first range begins at 0
+    starts: Box<[u32]>,
+    /// Where each range leads
+    goals: Box<[Goal]>,
+    /// Where the lowest values lead, one by one
+    low: Box<[Goal; LOW]>,
+}
+
+/// A place, and how many instructions lead there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Goal {
+    pub(super) pc: u16,
+    pub(super) insns: u16,
+}
+
+impl Switch {
+    /// Where a value leads.
+    #[inline(always)]
+    pub(super) fn find(&self, a: u32) -> Goal {
+        match self.low.get(a as usize) {
+            Some(goal) => *goal,
+            None => self.search(a),
+        }
+    }
+
+    fn search(&self, a: u32) -> Goal {
+        let after = self.starts.partition_point(|&start| start <= a);
+        self.goals.get(after.wrapping_sub(1)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.low)
+            .saturating_add(size_of_val(&*self.starts))
+            .saturating_add(size_of_val(&*self.goals))
+    }
+
+    /// Sorts what each range leads to.
+    fn new(mut ranges: Vec<(Range, Goal)>) -> Self {
+        ranges.sort_unstable_by_key(|(range, _)| range.first);
+        let mut low = Box::new([Goal::default(); LOW]);
+        for (range, goal) in &ranges {
+            let last = (range.last as usize).saturating_add(1).min(LOW);
+            if let Some(part) = low.get_mut(range.first as usize..last) {
+                part.fill(*goal);
+            }
+        }
+        Self {
+            starts: ranges.iter().map(|(range, _)| range.first).collect(),
+            goals: ranges.iter().map(|(_, goal)| *goal).collect(),
+            low,
+        }
+    }
+}
+
+/// The switches of a program, and for each place the number of the one that begins there.
+pub(super) fn switches(program: &[Insn]) -> (Vec<Switch>, Vec<Option<u16>>) {
+    let (mut all, mut places) = (Vec::new(), vec![None; program.len()]);
+    let mut walk = Walk {
+        program,
+        waiting: Vec::new(),
+        ranges: Vec::new(),
+        // Ranges that come together again are walked more than once; a program where that happens too often is not
+        // worth it.
+        steps: program.len().saturating_mul(16),
+    };
+    let mut before = None;
+    for ((pc, insn), place) in (0_u16..).zip(program).zip(&mut places) {
+        let op = insn.op();
+        // Tests in the middle are reached by jumps, or from the test before.
+        let begins = asks(*insn).is_some() && !matches!(before, Some(Op::Jump(..) | Op::Ja | Op::RetK | Op::RetA));
+        if let Some(switch) = (begins && all.len() < MOST).then(|| walk.switch(pc)).flatten() {
+            *place = u16::try_from(all.len()).ok();
+            all.push(switch);
+        }
+        before = op;
+    }
+    (all, places)
+}
+
+/// Values side by side, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    first: u32,
+    last: u32,
+}
+
+impl Range {
+    const ALL: Self = Self {
+        first: 0,
+        last: u32::MAX,
+    };
+}
+
+/// The values that pass a test, where they are a range: none for a test of bits.
+fn asks(insn: Insn) -> Option<Option<Range>> {
+    let Some(Op::Jump(cond, Src::K)) = insn.op() else {
+        return None;
+    };
+    let from = |first: u32| Range { first, last: u32::MAX };
+    match cond {
+        Cond::Jeq => Some(Some(Range {
+            first: insn.k,
+            last: insn.k,
+        })),
+        Cond::Jge => Some(Some(from(insn.k))),
+        Cond::Jgt => Some(insn.k.checked_add(1).map(from)),
+        Cond::Jset => None,
+    }
+}
+
+/// Some values that are on the same way.
+struct Group {
+    at: Goal,
+    values: Vec<Range>,
+}
+
+struct Walk<'p> {
+    program: &'p [Insn],
+    waiting: Vec<Group>,
+    ranges: Vec<(Range, Goal)>,
+    steps: usize,
+}
+
+impl Walk<'_> {
+    /// The switch that begins at a place, if it is worth it.
+    fn switch(&mut self, pc: u16) -> Option<Switch> {
+        let (mut tests, start) = (0_usize, Goal { pc, insns: 0 });
+        self.ranges.clear();
+        self.waiting.clear();
+        self.waiting.push(Group {
+            at: start,
+            values: vec![Range::ALL],
+        });
+        while let Some(mut group) = self.waiting.pop() {
+            while let Some(ahead) = self.follow(&mut group) {
+                tests = tests.saturating_add(1);
+                if ahead.values.is_empty() {
+                    continue;
+                }
+                self.waiting.push(ahead);
+            }
+            self.ranges.extend(group.values.iter().map(|range| (*range, group.at)));
+            if self.steps == 0 {
+                return None;
+            }
+        }
+        (tests >= FEWEST).then(|| Switch::new(core::mem::take(&mut self.ranges)))
+    }
+
+    /// Moves a group behind the next test; those that pass it come back as another group. None when the group stands
+    /// where something else than a test is done.
+    fn follow(&mut self, group: &mut Group) -> Option<Group> {
+        loop {
+            let insn = *self
+                .program
+                .get(usize::from(group.at.pc))
+                .filter(|_| !group.values.is_empty())?;
+            self.steps = self.steps.saturating_sub(1);
+            if self.steps == 0 {
+                return None;
+            }
+            let (yes, no) = targets(insn, usize::from(group.at.pc));
+            let insns = group.at.insns.wrapping_add(1);
+            if insn.op() == Some(Op::Ja) {
+                group.at = Goal { pc: yes, insns };
+                continue;
+            }
+            let passing = asks(insn)?;
+            let values = passing.map_or_else(Vec::new, |range| cut(&mut group.values, range));
+            group.at = Goal { pc: no, insns };
+            return Some(Group {
+                at: Goal { pc: yes, insns },
+                values,
+            });
+        }
+    }
+}
+
+/// Takes the values of a range out of sorted ranges.
+fn cut(values: &mut Vec<Range>, range: Range) -> Vec<Range> {
+    // Where the range begins and ends; a range of values that lies across is divided there.
+    let begin = divide(values, range.first);
+    let end = match range.last.checked_add(1) {
+        Some(next) => divide(values, next),
+        None => values.len(),
+    };
+    values.drain(begin..end).collect()
+}
+
+/// The number of the first range of values at or above a value, after dividing the one that it lies in.
+fn divide(values: &mut Vec<Range>, at: u32) -> usize {
+    let place = values.partition_point(|range| range.last < at);
+    if let Some(range) = values.get_mut(place).filter(|range| range.first < at) {
+        let upper = Range { first: at, ..*range };
+        range.last = at.wrapping_sub(1);
+        values.insert(place.saturating_add(1), upper);
+        return place.saturating_add(1);
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: u32, last: u32) -> Range {
+        Range { first, last }
+    }
+
+    #[test]
+    fn values_are_cut() {
+        let mut values = vec![range(0, 9), range(20, u32::MAX)];
+        assert_eq!(cut(&mut values, range(5, 5)), [range(5, 5)]);
+        assert_eq!(values, [range(0, 4), range(6, 9), range(20, u32::MAX)]);
+        assert_eq!(cut(&mut values, range(8, u32::MAX)), [range(8, 9), range(20, u32::MAX)]);
+        assert_eq!(cut(&mut values, range(10, 11)), []);
+        assert_eq!(cut(&mut values, range(0, 0)), [range(0, 0)]);
+        assert_eq!(values, [range(1, 4), range(6, 7)]);
+    }
+
+    #[test]
+    fn a_list_of_tests_is_one_switch() {
+        let tests = (0..200).map(|nr| Insn::jump(0x15, nr * 3, u8::try_from(200 - nr).unwrap(), 0));
+        let load = [Insn::stmt(0x20, 0)];
+        let ends = [Insn::stmt(0x06, 1), Insn::stmt(0x06, 2)];
+        let program: Vec<Insn> = load.into_iter().chain(tests).chain(ends).collect();
+        let (all, places) = switches(&program);
+        assert_eq!((all.len(), places[1]), (1, Some(0)));
+        assert_eq!(all[0].find(30), Goal { pc: 202, insns: 11 });
+        assert_eq!(all[0].find(597), Goal { pc: 202, insns: 200 });
+        assert_eq!(all[0].find(598), Goal { pc: 201, insns: 200 });
+        assert_eq!(all[0].find(u32::MAX), Goal { pc: 201, insns: 200 });
+    }
+
+    #[test]
+    fn two_tests_are_none() {
+        let program = [0x15, 0x25, 0x06].map(|code| Insn::stmt(code, 7));
+        assert!(switches(&program).0.is_empty());
+    }
+}
