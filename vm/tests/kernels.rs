@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stdout,
     reason = "a test fails by panicking"
 )]
 
@@ -27,6 +28,8 @@ struct Recorded {
     /// `uname -m` and what executed the filters
     who: (String, String),
     programs: Vec<(Vec<Insn>, Vec<Case>)>,
+    /// Programs, and the error that refuses each that is not installed
+    admissions: Vec<(Vec<Insn>, Option<String>)>,
 }
 
 fn files() -> Vec<Recorded> {
@@ -40,8 +43,11 @@ fn files() -> Vec<Recorded> {
 
 fn read(path: &std::path::Path) -> Recorded {
     let file = path.file_name().unwrap().to_string_lossy();
-    let mut lines = recorded_lines::lines(&format!("vm/{file}")).into_iter();
-    let head = lines.next().unwrap()["kernel"].clone();
+    let lines = recorded_lines::lines(&format!("vm/{file}"));
+    let (head, lines) = lines.split_first().unwrap();
+    let head = head["kernel"].clone();
+    let (results, admissions): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["cases"].is_array());
+    let program = |line: &Value| recorded_lines::program(&line["prog"]);
     let word = |name: &str| head[name].as_str().unwrap().to_owned();
     for name in ["package", "version", "sha256", "date"] {
         assert!(!word(name).is_empty(), "{name}");
@@ -63,8 +69,10 @@ fn read(path: &std::path::Path) -> Recorded {
             },
         },
         who: (word("machine"), word("engine")),
-        programs: lines
-            .map(|line| (recorded_lines::program(&line["prog"]), cases(&line)))
+        programs: results.iter().map(|line| (program(line), cases(line))).collect(),
+        admissions: admissions
+            .iter()
+            .map(|line| (program(line), line["errno"].as_str().map(str::to_owned)))
             .collect(),
     }
 }
@@ -98,6 +106,20 @@ fn every_kernel_answered_as_the_emulator_does() {
         assert_eq!(differing, 0, "{}", recorded.name);
         assert!(all > 100, "{}: {all} results", recorded.name);
     }
+}
+
+#[test]
+fn every_kernel_installed_what_the_emulator_does() {
+    let (mut admitted, mut refused) = (0, 0);
+    for recorded in files() {
+        for (program, errno) in &recorded.admissions {
+            let accepted = Filter::load_on(recorded.machine.kernel, &program[..]).is_ok();
+            assert_eq!(accepted, errno.is_none(), "{}: {program:?}", recorded.name);
+            assert!(errno.as_deref().is_none_or(|errno| errno == "EINVAL"), "{errno:?}");
+            *if accepted { &mut admitted } else { &mut refused } += 1;
+        }
+    }
+    println!("{admitted} admitted, {refused} refused");
 }
 
 #[test]

@@ -95,6 +95,8 @@ pub struct Recorded {
     pub program: Vec<Insn>,
     /// Calls that were made just so, and what the filter returned
     pub cases: Vec<(SeccompData, u32)>,
+    /// The errno that refused it
+    pub refused: Option<u16>,
 }
 
 /// What a guest can be shown.
@@ -197,6 +199,9 @@ impl Questions {
         };
         let (mut recorded, mut decisive) = (Vec::new(), Decisive::default());
         for asked in &self.asked {
+            if asked.case.data.is_empty() {
+                recorded.extend(asked.admission(answers));
+            }
             if !asked.agrees_on_admission(answers, model, &mut report) {
                 continue;
             }
@@ -269,6 +274,17 @@ impl Asked {
         (!cases.is_empty()).then(|| Recorded {
             program: self.case.program.clone(),
             cases,
+            refused: None,
+        })
+    }
+
+    /// A program that was only to be installed.
+    fn admission(&self, answers: &[Answer]) -> Option<Recorded> {
+        let answer = answers.get(self.admission)?;
+        Some(Recorded {
+            program: self.case.program.clone(),
+            cases: Vec::new(),
+            refused: answer.refused.map(|(_, errno)| errno),
         })
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use callproof_formats::recording::{Recording, endian_name, shift_name};
 use callproof_formats::vectors::EvalVector;
 use callproof_kernel_diff::guest::{EngineFound, Found, Recorded};
-use callproof_vm::{Endian, Filter, Machine, SeccompData, ShiftByX};
+use callproof_vm::{Endian, Errno, Filter, Machine, SeccompData, ShiftByX};
 
+use super::super::diff::valid_vector;
 use crate::day::today;
 
 /// Most bytes of a file.
@@ -18,7 +19,7 @@ const MOST_CASES: usize = 3;
 /// Longer programs fill the file with little to learn from.
 const LONGEST: usize = 64;
 
-/// A file of vectors: who answered, then programs with their calls and results.
+/// A file of vectors: who answered, then programs with their calls and results, or whether they are installed.
 pub(super) fn text(found: &Found, engine: &EngineFound, seed: u64) -> String {
     let recording = Recording {
         release: found.facts.release.clone(),
@@ -38,15 +39,26 @@ pub(super) fn text(found: &Found, engine: &EngineFound, seed: u64) -> String {
         if recorded.program.len() > LONGEST {
             continue;
         }
-        let program = recorded.program.clone();
-        let cases = telling(recorded, engine.model);
-        let line = EvalVector { program, cases }.to_line();
+        let line = line(recorded, engine.model);
         if text.len().saturating_add(line.len()) < MOST_BYTES {
             text.push_str(&line);
             text.push('\n');
         }
     }
     text
+}
+
+/// Results, or whether the program is installed.
+fn line(recorded: &Recorded, model: Machine) -> String {
+    let program = recorded.program.clone();
+    let errno = |number| Errno::ALL.iter().find(|errno| errno.number() == number);
+    if recorded.cases.is_empty() {
+        let mut vector = valid_vector(program, recorded.refused.is_none());
+        vector.errno = recorded.refused.and_then(errno).map(|errno| errno.name().to_owned());
+        return vector.to_line();
+    }
+    let cases = telling(recorded, model);
+    EvalVector { program, cases }.to_line()
 }
 
 /// The calls of a program that tell one machine from another, and a few with different results.
