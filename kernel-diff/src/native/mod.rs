@@ -2,8 +2,10 @@
 
 mod batch;
 mod bitmap;
+mod chain;
 mod gate;
 pub(crate) mod instrument;
+mod linked;
 mod notify;
 mod plan;
 mod tracee;
@@ -18,6 +20,7 @@ use batch::{Batch, CALLS, Call, DIED, INSNS, INSTALLS, Install};
 use plan::{Planned, Site, plan};
 
 pub use bitmap::{BitmapOracle, Cached, Timing};
+pub use chain::ChainOracle;
 pub(crate) use gate::{Abi, Gates};
 pub use notify::{Entry, Notified, NotifyOracle};
 pub use tracer::PtraceOracle;
