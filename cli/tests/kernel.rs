@@ -44,6 +44,12 @@ fn the_kernel_agrees() {
     );
     assert!(answer["evaluations"].as_u64().unwrap() > 7000, "{answer}");
     assert_eq!(answer["mismatches"].as_array().unwrap().len(), 0);
+    let chains = &answer["chains"];
+    assert_eq!(
+        (chains["compared"].as_u64(), chains["calls"].as_u64()),
+        (Some(63), Some(378))
+    );
+    assert_eq!(chains["rooms"].as_u64(), Some(8), "{chains}");
 }
 
 /// With a shift rule that is not this machine's the emulator is wrong: that must be seen, made small and written down.

@@ -1,18 +1,25 @@
 //! Many programs and calls, kernel against model.
 
+mod chains;
+mod report;
+
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use core::time::Duration;
-use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use callproof_vm::{Action, Filter, Insn, Kernel, Machine, SeccompData};
+use callproof_vm::length::charged_len;
+use callproof_vm::{Filter, Insn, Machine, Outcome, SeccompData, combine};
 
 use crate::admission::AdmissionOracle;
-use crate::oracle::{Failure, Missing, Observes, Oracle, Question};
+use crate::native::ChainOracle;
+use crate::oracle::{Missing, Observes, Oracle, Question};
+use chains::Comparer;
+
+pub use chains::{ChainDisagreement, ChainMismatch, Chains};
+pub use report::{Disagreement, Mismatch, Report};
 
 /// What a campaign is about: programs, the calls they judge, and how to make a failing case smaller.
 ///
@@ -29,6 +36,13 @@ pub trait Source: Sync {
 
     /// The calls that program `number` judges, `count` of them, for an oracle that observes so much.
     fn data(&self, number: u64, program: &[Insn], count: usize, observes: &Observes) -> Vec<SeccompData>;
+
+    /// A chain of up to 64 filters that the kernel shall admit, oldest first, and the calls that it judges. Every filter
+    /// must let `seccomp` pass for the next to be installed. The default gives none.
+    fn chain(&self, number: u64, observes: &Observes) -> Option<(Vec<Vec<Insn>>, Vec<SeccompData>)> {
+        let _ = (number, observes);
+        None
+    }
 
     /// A smaller case that still fails. The default leaves it as it is.
     fn shrink(
@@ -49,6 +63,12 @@ pub trait Model: Sync {
 
     /// The values that a program, which the kernel installs, returns for some calls.
     fn run(&self, program: &[Insn], data: &[SeccompData]) -> Vec<u32>;
+
+    /// What a call shows when programs, which the kernel installs, judge it together, the oldest first.
+    fn outcome(&self, chain: &[Vec<Insn>], call: &SeccompData) -> Outcome;
+
+    /// What a program takes of the instructions that a thread has for all its filters, without the penalty.
+    fn length(&self, program: &[Insn]) -> u32;
 }
 
 /// The emulator, as it models this machine.
@@ -63,6 +83,17 @@ impl Model for Machine {
             |_| Vec::new(),
             |filter| data.iter().map(|call| filter.run(call, *self)).collect(),
         )
+    }
+
+    fn outcome(&self, chain: &[Vec<Insn>], call: &SeccompData) -> Outcome {
+        let call = core::slice::from_ref(call);
+        let values = chain.iter().map(|program| Model::run(self, program, call).pop());
+        let newest_first = values.map(Option::unwrap_or_default).enumerate().rev();
+        Outcome::of(&combine(newest_first, self.kernel))
+    }
+
+    fn length(&self, program: &[Insn]) -> u32 {
+        charged_len(program, self.kernel)
     }
 }
 
@@ -94,73 +125,6 @@ pub struct Progress {
     pub mismatches: u64,
 }
 
-/// What a campaign found.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Name of the oracle that evaluated
-    pub oracle: &'static str,
-    /// Why admission was not compared, if it was not. The model was believed then
-    pub admission_missing: Option<Missing>,
-    /// Programs made to be admitted and evaluated, so far as the campaign got
-    pub programs: u64,
-    /// Admissions compared that the kernel granted, doubtful programs included
-    pub admitted: u64,
-    /// Admissions compared that the kernel refused
-    pub refused: u64,
-    /// Results compared
-    pub evaluations: u64,
-    /// Results by the kernel's action, as the newest kernel reads them
-    pub by_action: BTreeMap<&'static str, u64>,
-    /// Results by the audit architecture of the call that was made, `None` where a constant took its place
-    pub by_arch: BTreeMap<Option<u32>, u64>,
-    /// How many evaluated programs have an opcode
-    pub by_opcode: BTreeMap<u16, u64>,
-    /// Calls whose number is replaced by a constant because the kernel lets it pass every filter
-    pub replaced_numbers: u64,
-    /// Programs that could not be asked about, by the kind of reason: see [`Failure::kind`]
-    pub skipped: BTreeMap<&'static str, u64>,
-    /// One failure of every kind that was no mere lack of room. Where there are any, the campaign has a hole
-    pub failures: BTreeMap<&'static str, Failure>,
-    /// What kernel and model disagree about, at most one for each program, the smallest numbers first
-    pub mismatches: Vec<Mismatch>,
-    /// How long it took
-    pub elapsed: Duration,
-}
-
-/// One disagreement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Number of the program in the campaign
-    pub number: u64,
-    /// The program, made as small as the source was able to
-    pub program: Vec<Insn>,
-    /// The program as it was made
-    pub original: Vec<Insn>,
-    /// About what they disagree
-    pub kind: Disagreement,
-}
-
-/// About what kernel and model disagree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disagreement {
-    /// Whether the program is installed
-    Admission {
-        /// What the kernel does
-        kernel: bool,
-        /// What the model says
-        model: bool,
-    },
-    /// What the program returns
-    Value {
-        /// The call
-        data: SeccompData,
-        /// What the kernel's filter returned
-        kernel: u32,
-        /// What the model says
-        model: u32,
-    },
-}
-
 /// How many programs a job takes at a time.
 const STRIDE: u64 = 128;
 
@@ -181,12 +145,18 @@ pub fn campaign<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(
     let start = Instant::now();
     let (next, total) = (AtomicU64::new(0), Mutex::new(Report::default()));
     let admission_missing = AdmissionOracle::new().err();
+    let chains_missing = ChainOracle::new().err();
+    let comparer = || {
+        let oracle = ChainOracle::new().ok()?;
+        Some(Comparer { source, model, oracle })
+    };
     let job = || -> Result<(), Missing> {
         let mut job = Job {
             source,
             model,
             oracle: open()?,
             admission: AdmissionOracle::new().ok(),
+            chains: comparer(),
             count: plan.data_per_program,
         };
         loop {
@@ -201,9 +171,9 @@ pub fn campaign<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(
                 programs: total.programs,
                 of: plan.programs,
                 evaluations: total.evaluations,
-                mismatches: total.mismatches.len() as u64,
+                mismatches: total.found() as u64,
             });
-            if total.mismatches.len() >= plan.most_mismatches {
+            if total.found() >= plan.most_mismatches {
                 next.store(plan.programs, Ordering::Relaxed);
             }
         }
@@ -219,7 +189,14 @@ pub fn campaign<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(
     report.mismatches.sort_by_key(|mismatch| mismatch.number);
     report.mismatches.truncate(plan.most_mismatches.max(1));
     report.shrink(source, model, &mut open()?);
+    report.chains.mismatches.sort_by_key(|mismatch| mismatch.number);
+    report.chains.mismatches.truncate(plan.most_mismatches.max(1));
+    if let Some(mut comparer) = comparer() {
+        let mismatches = report.chains.mismatches.iter_mut();
+        mismatches.for_each(|mismatch| comparer.shrink(mismatch));
+    }
     report.admission_missing = admission_missing;
+    report.chains.missing = chains_missing;
     report.elapsed = start.elapsed();
     Ok(report)
 }
@@ -230,6 +207,7 @@ struct Job<'c, O, S: ?Sized, M: ?Sized> {
     model: &'c M,
     oracle: O,
     admission: Option<AdmissionOracle>,
+    chains: Option<Comparer<'c, S, M>>,
     count: usize,
 }
 
@@ -261,6 +239,11 @@ impl<O: Oracle, S: Source + ?Sized, M: Model + ?Sized> Job<'_, O, S, M> {
             .clone()
             .filter_map(|number| Some((number, self.source.doubtful(number)?)));
         let doubtful: Vec<_> = doubtful.collect();
+        let chains = self
+            .chains
+            .as_mut()
+            .map(|chains| chains.compare(numbers.clone(), &mut |failure| report.skip(failure)));
+        report.chains = chains.unwrap_or_default();
         let programs: Vec<_> = numbers.map(|number| (number, self.source.program(number))).collect();
         self.compare_admission(doubtful, &mut report);
         let admitted = self.compare_admission(programs, &mut report);
@@ -324,129 +307,5 @@ impl<O: Oracle, S: Source + ?Sized, M: Model + ?Sized> Job<'_, O, S, M> {
                 Err(failure) => report.skip(failure),
             }
         }
-    }
-}
-
-impl Report {
-    pub(crate) fn skip(&mut self, failure: Failure) {
-        count(&mut self.skipped, failure.kind());
-        if !failure.is_unobservable() {
-            self.failures.entry(failure.kind()).or_insert(failure);
-        }
-    }
-
-    pub(crate) fn compare(&mut self, case: &Case, kernel: &[u32], model: &[u32], observes: &Observes) {
-        for (index, (data, &kernel)) in case.data.iter().zip(kernel).enumerate() {
-            self.evaluations = self.evaluations.saturating_add(1);
-            count(&mut self.by_action, Action::of(kernel, Kernel::LATEST).name());
-            count(
-                &mut self.by_arch,
-                Some(data.arch).filter(|arch| observes.arches.contains(arch)),
-            );
-            if observes.replaces(data) {
-                self.replaced_numbers = self.replaced_numbers.saturating_add(1);
-            }
-            // A model that gives no value disagrees.
-            let model = model.get(index).copied().unwrap_or(!kernel);
-            let known = self
-                .mismatches
-                .last()
-                .is_some_and(|mismatch| mismatch.number == case.number);
-            if kernel != model && !known {
-                self.mismatches.push(Mismatch {
-                    number: case.number,
-                    program: case.program.clone(),
-                    original: case.program.clone(),
-                    kind: Disagreement::Value {
-                        data: *data,
-                        kernel,
-                        model,
-                    },
-                });
-            }
-        }
-        let mut opcodes: Vec<u16> = case.program.iter().map(|insn| insn.code).collect();
-        opcodes.sort_unstable();
-        opcodes.dedup();
-        opcodes.into_iter().for_each(|code| count(&mut self.by_opcode, code));
-    }
-
-    pub(crate) fn add(&mut self, other: Self) {
-        self.oracle = other.oracle;
-        for (mine, others) in [
-            (&mut self.programs, other.programs),
-            (&mut self.admitted, other.admitted),
-            (&mut self.refused, other.refused),
-            (&mut self.evaluations, other.evaluations),
-            (&mut self.replaced_numbers, other.replaced_numbers),
-        ] {
-            *mine = mine.saturating_add(others);
-        }
-        add_counts(&mut self.by_action, other.by_action);
-        add_counts(&mut self.by_arch, other.by_arch);
-        add_counts(&mut self.by_opcode, other.by_opcode);
-        add_counts(&mut self.skipped, other.skipped);
-        self.failures.extend(other.failures);
-        self.mismatches.extend(other.mismatches);
-    }
-
-    /// Makes the mismatches smaller, as long as kernel and model still disagree in the same way.
-    fn shrink<O: Oracle, S: Source + ?Sized, M: Model + ?Sized>(&mut self, source: &S, model: &M, oracle: &mut O) {
-        let mut admission = AdmissionOracle::new().ok();
-        for mismatch in &mut self.mismatches {
-            let mut admits = |program: &[Insn]| admission.as_mut().map(|oracle| oracle.admits(program));
-            let program = mismatch.original.clone();
-            match &mut mismatch.kind {
-                Disagreement::Admission { kernel, .. } => {
-                    let mut fails = |program: &[Insn], _: &SeccompData| {
-                        model.admits(program) != *kernel && admits(program) == Some(Ok(*kernel))
-                    };
-                    mismatch.program = source.shrink(program, SeccompData::default(), &mut fails).0;
-                }
-                Disagreement::Value {
-                    data,
-                    kernel,
-                    model: said,
-                } => {
-                    let mut ask = |program: &[Insn], data: &SeccompData| {
-                        let installed = model.admits(program) && matches!(admits(program), None | Some(Ok(true)));
-                        let kernel = installed.then(|| oracle.evaluate(program, &[*data]).ok()?.pop())??;
-                        Some((kernel, model.run(program, &[*data]).pop()?))
-                    };
-                    let mut fails = |program: &[Insn], data: &SeccompData| {
-                        ask(program, data).is_some_and(|(kernel, model)| kernel != model)
-                    };
-                    (mismatch.program, *data) = source.shrink(program, *data, &mut fails);
-                    if let Some(values) = ask(&mismatch.program, data) {
-                        (*kernel, *said) = values;
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Observes {
-    fn replaces(&self, data: &SeccompData) -> bool {
-        // i386 has its own numbers: only calls that are made as x86_64 calls could pass.
-        let [native, ..] = self.arches else { return false };
-        let other = self
-            .arches
-            .iter()
-            .skip(1)
-            .any(|arch| *arch == data.arch && arch != native);
-        !other && self.replaced_numbers.contains(&data.nr)
-    }
-}
-
-fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
-    let count = counts.entry(key).or_default();
-    *count = count.saturating_add(1);
-}
-
-fn add_counts<K: Ord>(counts: &mut BTreeMap<K, u64>, others: BTreeMap<K, u64>) {
-    for (key, more) in others {
-        let count = counts.entry(key).or_default();
-        *count = count.saturating_add(more);
     }
 }

@@ -9,10 +9,11 @@
 //! | does it skip the filter for a call? | [`BitmapOracle`] | x86_64, Linux 5.11, some quiet |
 //! | what does the kernel's BPF engine return? | [`SocketOracle`] | any machine, no privilege |
 //! | does the kernel install it? | [`AdmissionOracle`] | filters |
-//! | how long is it after conversion? | [`fits`] | filters |
+//! | how long is it after conversion? How many fit? | [`fits`], [`fitting`] | filters |
 //! | which filters does a process have? | [`dump()`] | `CAP_SYS_ADMIN`, no seccomp of one's own |
 //! | which filters does a command install? | [`exec()`] | Linux 5.3 |
 //! | how long do filters take? | [`Stopwatch`] | x86_64, filters, some quiet |
+//! | what do calls show under several filters? | [`ChainOracle`] | x86_64, filters |
 //! | does it all agree with a model? | [`campaign()`] | an oracle |
 //! | what do threads, tracers and supervisors see? | [`scenario`] | x86_64, filters |
 //! | and other kernels and architectures? | [`guest`] | qemu, Debian's archive |
@@ -53,17 +54,21 @@ mod sys;
 #[cfg(target_os = "linux")]
 pub use admission::{AdmissionOracle, Method};
 #[cfg(target_os = "linux")]
-pub use campaign::{Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign};
+pub use campaign::{
+    ChainDisagreement, ChainMismatch, Chains, Disagreement, Mismatch, Model, Plan, Progress, Report, Source, campaign,
+};
 #[cfg(target_os = "linux")]
 pub use capture::{CaptureError, Captured, Dumped, DumpedFilter, Ended, Limits, Outcome, Recording, dump, exec};
 #[cfg(target_os = "linux")]
-pub use native::{BitmapOracle, Cached, Entry, NativeOracle, Notified, NotifyOracle, PtraceOracle, Timing};
+pub use native::{
+    BitmapOracle, Cached, ChainOracle, Entry, NativeOracle, Notified, NotifyOracle, PtraceOracle, Timing,
+};
 #[cfg(target_os = "linux")]
 pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, machine, probe};
 #[cfg(target_os = "linux")]
-pub use room::fits;
+pub use room::{fits, fitting};
 #[cfg(target_os = "linux")]
 pub use socket::SocketOracle;
 #[cfg(target_os = "linux")]

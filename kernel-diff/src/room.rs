@@ -17,30 +17,49 @@ use crate::sys::{Death, Plain, Serve, Worker, install, sock_filter};
 /// # Errors
 /// [`Failure`] when the kernel could not be asked, or refuses the program for another reason than its length.
 pub fn fits(program: &[Insn], room: u32) -> Result<bool, Failure> {
-    let too_long = Failure::TooLong { len: program.len() };
-    if program.len() > MAX_INSNS || room > MAX_INSNS_PER_PATH {
+    fitting(&[program], room).map(|fitting| fitting == 1)
+}
+
+/// How many of some programs the kernel installs, one on top of the other, on a thread whose chain has room for exactly
+/// `room` more converted instructions. Every installed filter takes four more than its length from what is left.
+///
+/// All but the last must allow `seccomp`, by which the next is installed. Together they have at most 4,096 instructions.
+///
+/// # Errors
+/// As for [`fits`].
+pub fn fitting(chain: &[&[Insn]], room: u32) -> Result<usize, Failure> {
+    let insns = chain.iter().map(|program| program.len()).sum();
+    let too_long = Failure::TooLong { len: insns };
+    if insns > MAX_INSNS || chain.len() > CHAIN || room > MAX_INSNS_PER_PATH {
         return Err(too_long);
     }
     let failed = |error: &std::io::Error| Failure::system("start a test process", error);
     let mut worker = Worker::<Attempt>::spawn().map_err(|error| failed(&error))?;
     let body = worker.body();
-    body.len = u16::try_from(program.len()).unwrap_or(0);
-    for (place, insn) in body.insns.iter_mut().zip(program) {
+    body.wanted = u32::try_from(chain.len()).unwrap_or(0);
+    for (place, program) in body.lens.iter_mut().zip(chain) {
+        *place = u16::try_from(program.len()).unwrap_or(0);
+    }
+    for (place, insn) in body.insns.iter_mut().zip(chain.iter().copied().flatten()) {
         *place = raw(*insn);
     }
     for (place, len) in body.fillers.iter_mut().zip(filler_lengths(room).ok_or(too_long)?) {
         *place = len;
     }
-    // Under the program, the child can hardly answer: the answer is in the memory when it dies.
+    // Under the programs, the child can hardly answer: the answer is in the memory when it dies.
     let end = worker.ask();
-    let Attempt { stage, result, .. } = *worker.body();
+    let Attempt {
+        stage,
+        result,
+        installed,
+        ..
+    } = *worker.body();
     match (stage, result, end) {
         (STAGE_FILLED, ..) => Err(Failure::System {
             what: "fill a chain",
             errno: result.wrapping_neg(),
         }),
-        (STAGE_ASKED, 0, _) => Ok(true),
-        (STAGE_ASKED, error, _) if error == libc::ENOMEM.wrapping_neg() => Ok(false),
+        (STAGE_ASKED, result, _) if result == 0 || result == libc::ENOMEM.wrapping_neg() => Ok(installed as usize),
         (STAGE_ASKED, error, _) => Err(Failure::Refused {
             errno: error.wrapping_neg(),
         }),
@@ -54,6 +73,8 @@ const FILLER_COST: u32 = 5 + FILTER_PENALTY;
 const MOST_COST: u32 = 4096;
 /// Most fillers that are ever needed.
 const FILLERS: usize = 16;
+/// Most programs that are asked about together.
+const CHAIN: usize = 64;
 
 /// Lengths of fillers that leave exactly `room`; 0 for no filler. `None` when there are none: too little is to be filled.
 fn filler_lengths(room: u32) -> Option<[u16; FILLERS]> {
@@ -87,7 +108,11 @@ struct Attempt {
     stage: u32,
     /// The errno below 0 of what was done last
     result: i32,
-    len: u16,
+    /// How many programs were asked about
+    wanted: u32,
+    /// How many of them the kernel has installed
+    installed: u32,
+    lens: [u16; CHAIN],
     fillers: [u16; FILLERS],
     insns: [sock_filter; MAX_INSNS],
     filler: [sock_filter; MAX_INSNS],
@@ -118,8 +143,17 @@ impl Serve for Attempt {
                 }
             }
             (*this).stage = 0;
-            let insns = (&raw const (*this).insns).cast::<sock_filter>();
-            (&raw mut (*this).result).write_volatile(install(0, insns, (*this).len));
+            let mut insns = (&raw const (*this).insns).cast::<sock_filter>();
+            for at in 0..((*this).wanted as usize).min(CHAIN) {
+                let len = *(&raw const (*this).lens).cast::<u16>().wrapping_add(at);
+                let result = install(0, insns, len);
+                (&raw mut (*this).result).write_volatile(result);
+                if result != 0 {
+                    break;
+                }
+                insns = insns.wrapping_add(len as usize);
+                (&raw mut (*this).installed).write_volatile((*this).installed.wrapping_add(1));
+            }
             (&raw mut (*this).stage).write_volatile(STAGE_ASKED);
         }
     }

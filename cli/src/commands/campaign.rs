@@ -4,6 +4,12 @@ use callproof_kernel_diff::{Observes, Source};
 use callproof_testgen::{Caller, Case, Choose as _, Harvest, Seed, near_valid, program, shrink};
 use callproof_vm::{Insn, SeccompData};
 
+use super::chains;
+
+/// Most filters of a chain, and calls for it.
+const FILTERS_OF_CHAIN: u32 = 8;
+const CALLS_OF_CHAIN: usize = 6;
+
 /// How often a failing case is tried while it is made smaller.
 const SHRINK_TRIES: usize = 3000;
 
@@ -33,6 +39,10 @@ impl Source for Generated {
             callers.push(Caller::any(&mut seed));
         }
         Harvest::of(program).calls(&mut seed, count, &callers)
+    }
+
+    fn chain(&self, number: u64, _: &Observes) -> Option<(Vec<Vec<Insn>>, Vec<SeccompData>)> {
+        Some(chains::generated(self.seed, number, FILTERS_OF_CHAIN, CALLS_OF_CHAIN))
     }
 
     fn shrink(

@@ -1,5 +1,7 @@
 //! `kernel diff`: random programs and calls, through the emulator and the running kernel.
 
+mod chains;
+
 use core::fmt::Display;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +18,8 @@ use callproof_kernel_diff::{Disagreement, Mismatch, NativeOracle, Plan, Report, 
 use callproof_vm::length::converted_len;
 use callproof_vm::{Endian, Errno, Insn, Machine};
 use serde::Serialize;
+
+pub(crate) use chains::Chains;
 
 use super::campaign::Generated;
 use super::live::release;
@@ -54,6 +58,8 @@ pub(crate) struct Diff {
     /// What went wrong with programs that should have been compared: the campaign has a hole
     pub(crate) failures: Vec<String>,
     pub(crate) mismatches: Vec<Found>,
+    /// Several filters on one thread
+    pub(crate) chains: Chains,
     /// The seconds it took
     pub(crate) seconds: f64,
 }
@@ -62,11 +68,13 @@ pub(crate) struct Diff {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Found {
     pub(crate) message: String,
-    /// The program in bpf_asm words
+    /// The program in bpf_asm words; empty when it is about a chain
     pub(crate) program: Vec<String>,
+    /// The programs of a chain, oldest first
+    pub(crate) chain: Vec<Vec<String>>,
     /// The file of vectors that holds it
     pub(crate) file: PathBuf,
-    /// What the file holds
+    /// What the file holds. Empty when no vector can say it: there is no file then
     #[serde(skip)]
     pub(crate) vector: String,
 }
@@ -124,6 +132,8 @@ impl Diff {
     fn new(report: &Report, seed: u64, folder: &Path) -> Self {
         let arch = |arch: &Option<u32>| arch.and_then(Abi::from_audit_arch).map_or("replaced", Abi::name);
         let found = |mismatch: &Mismatch| Found::new(mismatch, seed, folder);
+        let chains = report.chains.mismatches.iter();
+        let chains = chains.map(|mismatch| chains::found(mismatch, seed, folder));
         Self {
             seed,
             programs: report.programs,
@@ -136,7 +146,8 @@ impl Diff {
             skipped: report.skipped.clone(),
             admission_missing: report.admission_missing.as_ref().map(ToString::to_string),
             failures: report.failures.values().map(ToString::to_string).collect(),
-            mismatches: report.mismatches.iter().map(found).collect(),
+            mismatches: report.mismatches.iter().map(found).chain(chains).collect(),
+            chains: Chains::new(report),
             seconds: report.elapsed.as_secs_f64(),
             kernel: release(),
         }
@@ -154,7 +165,7 @@ impl Diff {
         let finding = |found: &Found| Finding {
             level: Level::Error,
             rule: "disagreement",
-            message: format!("{}: {}", found.message, found.program.join("; ")),
+            message: format!("{}: {}", found.message, found.words()),
             file: Some(found.file.display().to_string()),
             line: Some(1),
         };
@@ -170,13 +181,17 @@ impl Diff {
 }
 
 impl Found {
+    /// The program, or the programs of the chain, on one line.
+    pub(super) fn words(&self) -> String {
+        let programs = self.chain.iter().chain([&self.program]);
+        let programs = programs.filter(|program| !program.is_empty());
+        let words: Vec<String> = programs.map(|program| program.join("; ")).collect();
+        words.join(" | ")
+    }
+
     pub(super) fn new(mismatch: &Mismatch, seed: impl Display, folder: &Path) -> Self {
         let program = mismatch.program.clone();
-        let listing = program
-            .iter()
-            .enumerate()
-            .map(|(pc, insn)| insn.at(pc).to_string())
-            .collect();
+        let listing = listing(&program);
         let (message, vector) = match mismatch.kind {
             Disagreement::Admission { kernel, model } => {
                 let says = |admits: bool| if admits { "installs" } else { "refuses" };
@@ -197,10 +212,17 @@ impl Found {
         Self {
             message,
             program: listing,
+            chain: Vec::new(),
             file: folder.join(format!("mismatch-{seed}-{}.jsonl", mismatch.number)),
             vector: format!("{vector}\n"),
         }
     }
+}
+
+/// A program in bpf_asm words.
+fn listing(program: &[Insn]) -> Vec<String> {
+    let insns = program.iter().enumerate();
+    insns.map(|(pc, insn)| insn.at(pc).to_string()).collect()
 }
 
 /// An admission as vectors hold it. The length is the emulator's: the kernel does not tell it.

@@ -3,6 +3,7 @@
 mod batch;
 mod campaign;
 pub(crate) mod cases;
+mod chains;
 pub(crate) mod check;
 mod convert;
 pub(crate) mod decide;

@@ -1,7 +1,5 @@
 //! `kernel vectors record`: what the running kernel answers to generated programs.
 
-mod chains;
-
 use callproof_formats::recording::{Recording, endian_name, shift_name};
 use callproof_formats::vectors::{ChainVector, EvalVector, RoomVector};
 use callproof_kernel_diff::scenario::{self, Played, Runner as _, Running, SHIPPED};
@@ -10,6 +8,7 @@ use callproof_vm::length::{MAX_INSNS_PER_PATH, converted_len};
 use callproof_vm::{Errno, SeccompData};
 
 use super::campaign::Generated;
+use super::chains;
 use super::diff::valid_vector;
 use super::written::{Product, Target, Written};
 use crate::args::{Record, RecordKind};
@@ -19,7 +18,8 @@ use crate::render::Progress;
 
 /// Questions that take the kernel a process each are asked about one program of so many.
 const SELDOM: u64 = 10;
-/// Calls for each chain.
+/// Most filters of a chain, and calls for it.
+const FILTERS_OF_CHAIN: u32 = 5;
 const CALLS_OF_CHAIN: usize = 4;
 
 /// Records: for each program the results of one that is installed and the admission of one that may not be; for some
@@ -118,7 +118,7 @@ impl Recorder {
 
     fn chain(&mut self, number: u64) -> Result<()> {
         let Some(running) = &mut self.chains else { return Ok(()) };
-        let (programs, calls) = chains::generated(self.source.seed, number, CALLS_OF_CHAIN);
+        let (programs, calls) = chains::generated(self.source.seed, number, FILTERS_OF_CHAIN, CALLS_OF_CHAIN);
         let mut cases = Vec::new();
         for call in calls {
             let outcome = running.outcome(&programs, &call);

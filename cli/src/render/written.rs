@@ -35,7 +35,8 @@ pub(super) fn to_files(written: &Written) -> Result<()> {
 
 /// Writes the vectors of a campaign's mismatches.
 pub(super) fn mismatches(mismatches: &[Found]) -> Result<()> {
-    mismatches.iter().try_for_each(|found| {
+    let mut written = mismatches.iter().filter(|found| !found.vector.is_empty());
+    written.try_for_each(|found| {
         fs::write(&found.file, &found.vector).map_err(|error| Failure::io("write", &found.file, &error))
     })
 }

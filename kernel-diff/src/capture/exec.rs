@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::{CaptureError, Captured, entry, ptrace};
-use crate::sys::{fork_sentinel, kill};
+use crate::sys::{fork_sentinel, kill, reap};
 
 /// When to end a command.
 #[derive(Clone, Copy, Debug)]
@@ -108,14 +108,14 @@ fn trace(mut command: Command, alarm: &io::PipeReader) -> Result<Recording, Capt
     recording
 }
 
+/// How long a killed process may take to be gone.
+const BURIAL: Duration = Duration::from_secs(5);
+
 /// Kills a child of this thread and waits for it.
 fn end(pid: i32) {
     kill(pid);
-    while let Ok(Some((_, status))) = ptrace::wait(Some(pid), true) {
-        if !libc::WIFSTOPPED(status) {
-            break;
-        }
-    }
+    // Whoever is not gone by then is killed by the kernel again when this thread ends.
+    let _ = reap(pid, BURIAL);
 }
 
 /// A thread of the command.

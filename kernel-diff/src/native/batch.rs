@@ -6,9 +6,10 @@
 
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 
 use super::gate::{Abi, Gates};
-use crate::sys::{Plain, Serve, install, sock_filter};
+use crate::sys::{Plain, Serve, install, reap, sock_filter};
 
 /// Most filters in a batch.
 pub(crate) const INSTALLS: usize = 256;
@@ -21,6 +22,9 @@ pub(crate) const INSNS: usize = 1 << 16;
 pub(crate) const DIED: i64 = i64::MIN;
 
 const STACK: usize = 1 << 16;
+
+/// How long the end of a process may take that has given its memory back.
+const BURIAL: Duration = Duration::from_secs(5);
 
 /// What parent and child share.
 #[repr(C)]
@@ -123,18 +127,25 @@ impl Task<'_> {
     /// As for [`Serve::serve`].
     unsafe fn run(&self) {
         // SAFETY: the batch is ours. The new process runs `life` on a stack of its own, and this one waits until it
-        // has ended (CLONE_VFORK and waitpid).
+        // has ended (CLONE_VFORK).
         unsafe {
             loop {
                 let stack_top = (&raw mut (*self.batch).stack).cast::<u8>().wrapping_add(STACK);
                 let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD;
                 let task = (&raw const *self).cast_mut().cast();
                 let pid = libc::clone(life, stack_top.cast(), flags, task);
-                let mut status = 0;
-                if pid < 0 || wait(pid, &mut status) < 0 {
-                    (*self.install).error = *libc::__errno_location();
-                    return;
-                }
+                let status = if pid < 0 {
+                    Err(*libc::__errno_location())
+                } else {
+                    reap(pid, BURIAL)
+                };
+                let status = match status {
+                    Ok(status) => status,
+                    Err(errno) => {
+                        (*self.install).error = errno;
+                        return;
+                    }
+                };
                 (*self.install).status = status;
                 let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS;
                 if !killed || (*self.install).installed == 0 || !self.note_death() {
@@ -216,19 +227,4 @@ extern "C" fn life(task: *mut c_void) -> i32 {
         libc::syscall(libc::SYS_exit, 0);
     }
     0
-}
-
-/// Waits for a process to end.
-///
-/// # Safety
-/// `pid` is a child of this process that nobody has waited for.
-unsafe fn wait(pid: libc::pid_t, status: &mut i32) -> i32 {
-    loop {
-        // SAFETY: the status is written to a live variable.
-        let got = unsafe { libc::waitpid(pid, &raw mut *status, libc::__WALL) };
-        // SAFETY: the location is valid for as long as the thread lives.
-        if got >= 0 || unsafe { *libc::__errno_location() } != libc::EINTR {
-            return got;
-        }
-    }
 }

@@ -2,8 +2,10 @@
 
 mod batch;
 mod bitmap;
+mod chain;
 mod gate;
 pub(crate) mod instrument;
+mod linked;
 mod notify;
 mod plan;
 mod tracee;
@@ -19,6 +21,7 @@ use plan::{Planned, Site, plan};
 
 pub(crate) use bitmap::ticks;
 pub use bitmap::{BitmapOracle, Cached, Timing};
+pub use chain::ChainOracle;
 pub(crate) use gate::{Abi, Gates};
 pub use notify::{Entry, Notified, NotifyOracle};
 pub use tracer::PtraceOracle;

@@ -1,6 +1,8 @@
 //! The oracle that sees what `seccomp_data` the kernel builds for a call.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::time::Instant;
 
 use callproof_vm::{Endian, Insn, SeccompData};
 
@@ -9,7 +11,7 @@ use super::instrument::guard;
 use super::plan::BYPASSING;
 use super::raw;
 use crate::oracle::{Failure, Missing};
-use crate::sys::{FLAG_NEW_LISTENER, Plain, Serve, Worker, errno, install, kill, sock_filter};
+use crate::sys::{FLAG_NEW_LISTENER, Plain, Serve, Worker, errno, install, kill, reap, ring, sock_filter};
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,8 +49,11 @@ const USER_NOTIF: u32 = 0x7fc0_0000;
 const RECV: libc::c_ulong = 0xc050_2100;
 /// `SECCOMP_IOCTL_NOTIF_SEND`
 const SEND: libc::c_ulong = 0xc018_2101;
-/// How long a call may take to be notified about, in milliseconds
-const PATIENCE: libc::c_int = 2000;
+/// How long a call may take to be notified about
+const PATIENCE: Duration = Duration::from_secs(2);
+const POLL_MILLISECONDS: libc::c_int = 100;
+/// How long a killed process may take to be gone
+const BURIAL: Duration = Duration::from_secs(5);
 
 impl NotifyOracle {
     /// Looks whether calls can be supervised here.
@@ -217,7 +222,9 @@ impl Serve for Watched {
                 child => {
                     (*this).error = supervise(this, listener, progress);
                     kill(child);
-                    libc::waitpid(child, core::ptr::null_mut(), 0);
+                    if let Err(errno) = reap(child, BURIAL) {
+                        (*this).error = errno;
+                    }
                 }
             }
             libc::close(listener);
@@ -248,24 +255,17 @@ unsafe fn make_calls(this: *const Watched, gates: Gates, listener: i32) -> ! {
 /// # Safety
 /// `this` is ours, but for the registers, which nobody changes.
 unsafe fn supervise(this: *mut Watched, listener: i32, progress: &AtomicU64) -> i32 {
+    // Of whoever dies or is interrupted between the two, a notification may vanish: `receive` must not block for ever.
+    if let Err(errno) = ring() {
+        return errno;
+    }
     // SAFETY: the kernel fills and reads live structures of the layout that each request wants.
     unsafe {
         for at in 0..(*this).wanted as usize {
-            let mut ready = libc::pollfd {
-                fd: listener,
-                events: libc::POLLIN,
-                revents: 0,
+            let told = match receive(listener) {
+                Ok(told) => told,
+                Err(errno) => return errno,
             };
-            match libc::poll(&raw mut ready, 1, PATIENCE) {
-                1 if ready.revents & libc::POLLIN != 0 => {}
-                0 => return libc::ETIMEDOUT,
-                1 => return libc::ECHILD,
-                _ => return errno(),
-            }
-            let mut told = core::mem::zeroed::<Notification>();
-            if libc::ioctl(listener, RECV, &raw mut told) != 0 {
-                return errno();
-            }
             let call = (&raw mut (*this).calls).cast::<Watch>().wrapping_add(at);
             (*call).seen = told.data;
             let answer = Response {
@@ -274,11 +274,44 @@ unsafe fn supervise(this: *mut Watched, listener: i32, progress: &AtomicU64) -> 
                 error: 0,
                 flags: 0,
             };
-            if libc::ioctl(listener, SEND, &raw const answer) != 0 {
-                return errno();
+            while libc::ioctl(listener, SEND, &raw const answer) != 0 {
+                if errno() != libc::EINTR {
+                    return errno();
+                }
             }
             progress.fetch_add(1, Ordering::Relaxed);
         }
     }
     0
+}
+
+/// The next notification, or an errno: `ECHILD` when nobody is left to notify about, `ETIMEDOUT` when none came in time.
+fn receive(listener: i32) -> Result<Notification, i32> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let mut ready = libc::pollfd {
+            fd: listener,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one live structure is given, and the other is filled; zeroes are a value of it, and asked for.
+        let received = unsafe {
+            match libc::poll(&raw mut ready, 1, POLL_MILLISECONDS) {
+                0 => continue,
+                1 if ready.revents & libc::POLLIN == 0 => return Err(libc::ECHILD),
+                1 => {
+                    let mut told = core::mem::zeroed::<Notification>();
+                    (libc::ioctl(listener, RECV, &raw mut told) == 0).then_some(told)
+                }
+                _ => None,
+            }
+        };
+        match received {
+            Some(told) => return Ok(told),
+            // ENOENT: the notification was withdrawn meanwhile.
+            None if [libc::EINTR, libc::ENOENT].contains(&errno()) => {}
+            None => return Err(errno()),
+        }
+    }
+    Err(libc::ETIMEDOUT)
 }

@@ -83,7 +83,7 @@ struct Group {
 pub(super) struct Reads {
     pub(super) nr: bool,
     pub(super) arch: bool,
-    ip: bool,
+    pub(super) ip: bool,
 }
 
 impl Reads {
@@ -94,6 +94,23 @@ impl Reads {
             arch: reads(4),
             ip: reads(8) || reads(12),
         }
+    }
+
+    /// What any of some programs reads.
+    pub(super) fn of_all(programs: &[Vec<Insn>]) -> Self {
+        let none = Self {
+            nr: false,
+            arch: false,
+            ip: false,
+        };
+        programs
+            .iter()
+            .map(|program| Self::of(program))
+            .fold(none, |all, one| Self {
+                nr: all.nr || one.nr,
+                arch: all.arch || one.arch,
+                ip: all.ip || one.ip,
+            })
     }
 }
 

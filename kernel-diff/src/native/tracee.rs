@@ -1,11 +1,12 @@
 //! Both sides of a trace: the process that is stopped at its calls, and the one that writes into it.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
 
 use callproof_vm::length::MAX_INSNS;
 
 use super::gate::{Abi, Gates};
-use crate::sys::{Plain, Serve, errno, install, kill, sock_filter};
+use crate::sys::{Plain, Serve, errno, install, is_end, kill, reap, ring, sock_filter, wait_ringing};
 
 /// Most calls of a batch.
 pub(super) const DATA: usize = 1024;
@@ -51,34 +52,62 @@ enum Stop {
 
 impl Serve for Traced {
     unsafe fn serve(this: *mut Self, progress: &AtomicU64) {
-        for half in 0..HALVES {
-            // SAFETY: the body is ours, and its tracees are killed before this returns.
-            unsafe {
-                match trace_half(this, half, progress) {
-                    Ok(()) => {}
-                    Err(Stop::Refused(errno)) => (*this).refused = errno,
-                    Err(Stop::Error(errno)) => (*this).error = errno,
-                    Err(Stop::Strange(status)) => (*this).strange = status,
-                }
+        // SAFETY: the body is ours, and its tracees are killed before this returns.
+        unsafe {
+            match trace(this, progress) {
+                Ok(()) => {}
+                Err(Stop::Refused(errno)) => (*this).refused = errno,
+                Err(Stop::Error(errno)) => (*this).error = errno,
+                Err(Stop::Strange(status)) => (*this).strange = status,
             }
         }
     }
 }
 
-/// A tracee that is killed and waited for when it is let go.
-struct Tracee(libc::pid_t);
+/// How long a tracee may take to its next stop, and to its end when it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-impl Drop for Tracee {
-    fn drop(&mut self) {
-        kill(self.0);
-        // Between a kill and the end there may be stops to report.
-        while matches!(wait(self.0), Ok(status) if !ended(status)) {}
+/// A tracee that is killed and waited for when it is let go.
+struct Tracee {
+    pid: libc::pid_t,
+    /// Its end was seen: the number may be somebody else's by now
+    gone: bool,
+}
+
+impl Tracee {
+    /// Waits for a stop or the end.
+    fn wait(&mut self) -> Result<i32, Stop> {
+        let status = wait_ringing(self.pid, PATIENCE).map_err(Stop::Error)?;
+        self.gone = is_end(status);
+        Ok(status)
+    }
+
+    /// Goes on, and waits for a stop or the end.
+    fn resume(&mut self, request: libc::c_uint) -> Result<i32, Stop> {
+        command(request, self.pid, 0)?;
+        self.wait()
     }
 }
 
-/// Whether a process is gone.
-const fn ended(status: i32) -> bool {
-    libc::WIFEXITED(status) || libc::WIFSIGNALED(status)
+impl Drop for Tracee {
+    fn drop(&mut self) {
+        if !self.gone {
+            kill(self.pid);
+            // Whoever is not gone by then ends with this process, whose tracee he is.
+            let _ = reap(self.pid, PATIENCE);
+        }
+    }
+}
+
+/// # Safety
+/// `this` is ours.
+unsafe fn trace(this: *mut Traced, progress: &AtomicU64) -> Result<(), Stop> {
+    ring().map_err(Stop::Error)?;
+    for half in 0..HALVES {
+        // SAFETY: as the caller promises.
+        unsafe { trace_half(this, half, progress) }?;
+    }
+    Ok(())
 }
 
 /// # Safety
@@ -88,18 +117,15 @@ unsafe fn trace_half(this: *mut Traced, half: u32, progress: &AtomicU64) -> Resu
     // SAFETY: indices are below the sizes of the arrays; nobody else touches the data.
     unsafe {
         for at in 0..((*this).wanted as usize).min(DATA) {
-            let here = match &tracee {
-                Some(Tracee(pid)) => *pid,
-                None => {
-                    let fresh = spawn(this, half)?;
-                    tracee.insert(fresh).0
-                }
+            let here = match &mut tracee {
+                Some(tracee) => tracee,
+                None => tracee.insert(spawn(this, half)?),
             };
             let posed = (&raw mut (*this).data).cast::<Posed>().wrapping_add(at);
             match pose(here, &*posed)? {
                 Some(part) => (*posed).value |= part << (16_u32.wrapping_mul(half) & 31),
-                // It died of its filter and is waited for; both halves see that.
-                None => core::mem::forget(tracee.take()),
+                // It died of its filter; both halves see that.
+                None => tracee = None,
             }
             progress.fetch_add(1, Ordering::Relaxed);
         }
@@ -113,23 +139,24 @@ unsafe fn trace_half(this: *mut Traced, half: u32, progress: &AtomicU64) -> Resu
 /// `this` is ours.
 unsafe fn spawn(this: *const Traced, half: u32) -> Result<Tracee, Stop> {
     // SAFETY: the child only makes plain system calls and ends with its tracer.
-    let pid = match unsafe { libc::fork() } {
-        -1 => return Err(Stop::Error(errno())),
-        // SAFETY: as above.
-        0 => unsafe { live(this, half) },
-        pid => pid,
+    let pid = unsafe {
+        let tracer = libc::getpid();
+        match libc::fork() {
+            -1 => return Err(Stop::Error(errno())),
+            0 => live(this, half, tracer),
+            pid => pid,
+        }
     };
-    let tracee = Tracee(pid);
+    let mut tracee = Tracee { pid, gone: false };
     let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACESECCOMP | libc::PTRACE_O_EXITKILL;
-    let stopped = wait(pid)?;
+    let stopped = tracee.wait()?;
     if !libc::WIFSTOPPED(stopped) {
         return Err(Stop::Strange(stopped));
     }
     command(libc::PTRACE_SETOPTIONS, pid, usize::try_from(options).unwrap_or(0))?;
     // The entry and the exit of the call.
     for _ in 0..2 {
-        command(libc::PTRACE_SYSCALL, pid, 0)?;
-        let status = wait(pid)?;
+        let status = tracee.resume(libc::PTRACE_SYSCALL)?;
         if !at_call(status) {
             return Err(Stop::Strange(status));
         }
@@ -144,15 +171,20 @@ unsafe fn spawn(this: *const Traced, half: u32) -> Result<Tracee, Stop> {
 ///
 /// # Safety
 /// In a forked child. `this` is readable.
-unsafe fn live(this: *const Traced, half: u32) -> ! {
-    // SAFETY: plain system calls. What the filter does to this process, or its tracer, is wanted.
+unsafe fn live(this: *const Traced, half: u32, tracer: libc::pid_t) -> ! {
+    // SAFETY: plain system calls. What the filter does to this process, or its tracer, is wanted. Signals are blocked
+    // again, the tracer's alarm among them: each that comes would be a stop.
     unsafe {
+        let mut all = core::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, core::ptr::null_mut());
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
         let (gates, pid) = (Gates { base: (*this).gates }, libc::getpid());
         let program = (&raw const (*this).programs)
             .cast::<[sock_filter; MAX_INSNS]>()
             .wrapping_add(half as usize);
-        if libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) != 0 {
+        // A tracer that was lost before PDEATHSIG was set is nobody to stop for.
+        if libc::getppid() != tracer || libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) != 0 {
             libc::_exit(1);
         }
         libc::kill(pid, libc::SIGSTOP);
@@ -166,14 +198,13 @@ unsafe fn live(this: *const Traced, half: u32) -> ! {
 
 /// Has the tracee's next call be another one; gives the data of its TRACE, or `None` when it died of its filter.
 #[cfg(target_arch = "x86_64")]
-fn pose(pid: libc::pid_t, posed: &Posed) -> Result<Option<u32>, Stop> {
-    command(libc::PTRACE_SYSCALL, pid, 0)?;
-    let mut status = wait(pid)?;
+fn pose(tracee: &mut Tracee, posed: &Posed) -> Result<Option<u32>, Stop> {
+    let pid = tracee.pid;
+    let mut status = tracee.resume(libc::PTRACE_SYSCALL)?;
     // Behind the call before this one, the tracee stops at its exit first.
     let mut saved = registers(pid, status)?;
     while saved.orig_rax != 0x3ff || saved.rax.cast_signed() != -i64::from(libc::ENOSYS) {
-        command(libc::PTRACE_SYSCALL, pid, 0)?;
-        status = wait(pid)?;
+        status = tracee.resume(libc::PTRACE_SYSCALL)?;
         saved = registers(pid, status)?;
     }
     let mut regs = saved;
@@ -181,8 +212,7 @@ fn pose(pid: libc::pid_t, posed: &Posed) -> Result<Option<u32>, Stop> {
     regs.rip = posed.ip;
     [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = posed.args;
     set_registers(pid, &regs)?;
-    command(libc::PTRACE_CONT, pid, 0)?;
-    status = wait(pid)?;
+    status = tracee.resume(libc::PTRACE_CONT)?;
     if libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS {
         return Ok(None);
     }
@@ -196,23 +226,13 @@ fn pose(pid: libc::pid_t, posed: &Posed) -> Result<Option<u32>, Stop> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn pose(_: libc::pid_t, _: &Posed) -> Result<Option<u32>, Stop> {
+fn pose(_: &mut Tracee, _: &Posed) -> Result<Option<u32>, Stop> {
     Err(Stop::Error(libc::ENOSYS))
 }
 
 /// Whether a status is a stop at a system call.
 const fn at_call(status: i32) -> bool {
     libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTRAP | 0x80
-}
-
-/// Waits for a stop or the end of a tracee. The parent kills this process when that takes too long.
-fn wait(pid: libc::pid_t) -> Result<i32, Stop> {
-    let mut status = 0;
-    // SAFETY: the status is written to a live variable. Every signal is blocked, so nothing interrupts.
-    match unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) } {
-        -1 => Err(Stop::Error(errno())),
-        _ => Ok(status),
-    }
 }
 
 fn command(request: libc::c_uint, pid: libc::pid_t, data: usize) -> Result<(), Stop> {

@@ -11,7 +11,7 @@ use super::plan::{BYPASSING, Reads};
 use super::raw;
 use super::tracee::{DATA, HALVES, Posed, Traced};
 use crate::oracle::{Failure, Missing, Observes, Oracle};
-use crate::sys::Worker;
+use crate::sys::{Status, Worker, is_end};
 
 /// Exact results of seccomp itself, with every instruction pointer: a tracer stops a process at the entry of a call and
 /// writes number, instruction pointer and arguments.
@@ -96,6 +96,9 @@ impl PtraceOracle {
         let body = worker.body();
         match (body.refused, body.error, body.strange) {
             (0, 0, 0) => Ok(body.data.iter().take(data.len()).map(|posed| posed.value).collect()),
+            (0, 0, status) if is_end(status) => Err(Failure::Died {
+                how: Status(status).to_string(),
+            }),
             (0, 0, status) => Err(Failure::Strange {
                 register: status.into(),
             }),

@@ -8,8 +8,10 @@ mod child;
 mod memory;
 mod process;
 mod seccomp;
+mod wait;
 
 pub(crate) use child::{Serve, Worker, fork_sentinel, kill};
 pub(crate) use memory::{Mapping, Plain};
 pub(crate) use process::{Death, Status, errno, error_name, status_field};
 pub(crate) use seccomp::{FLAG_NEW_LISTENER, install, sock_filter};
+pub(crate) use wait::{is_end, reap, ring, wait_ringing};

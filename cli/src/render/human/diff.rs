@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use super::super::style::{BAD, GOOD, NAME, OPEN, paint};
-use crate::commands::diff::{Diff, Found};
+use crate::commands::diff::{Chains, Diff, Found};
 
 pub(super) fn text(diff: &Diff) -> String {
     let verdict = match diff.mismatches.len() {
@@ -23,6 +23,7 @@ pub(super) fn text(diff: &Diff) -> String {
     for (name, value) in [
         ("admissions", admissions),
         ("results", counts(&diff.by_action)),
+        ("chains", chains(&diff.chains)),
         ("callers", counts(&diff.by_arch)),
         ("opcodes", format!("{} different", diff.opcodes)),
         ("skipped", counts(&diff.skipped)),
@@ -42,6 +43,17 @@ pub(super) fn text(diff: &Diff) -> String {
     text
 }
 
+fn chains(chains: &Chains) -> String {
+    if let Some(why) = &chains.missing {
+        return format!("not compared: {why}");
+    }
+    let Chains { compared, rooms, .. } = chains;
+    format!(
+        "{compared} with {}; the room that {rooms} need",
+        counts(&chains.by_outcome)
+    )
+}
+
 fn counts(counts: &BTreeMap<&'static str, u64>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
@@ -55,5 +67,13 @@ pub(super) fn write_mismatch(text: &mut String, found: &Found) {
     for (pc, instruction) in found.program.iter().enumerate() {
         let _ = writeln!(text, "  {pc:04}: {instruction}");
     }
-    let _ = writeln!(text, "  written to {}", paint(NAME, found.file.display()));
+    for (index, program) in found.chain.iter().enumerate() {
+        let _ = writeln!(text, "  filter {index}{}", if index == 0 { ", the oldest" } else { "" });
+        for (pc, instruction) in program.iter().enumerate() {
+            let _ = writeln!(text, "    {pc:04}: {instruction}");
+        }
+    }
+    if !found.vector.is_empty() {
+        let _ = writeln!(text, "  written to {}", paint(NAME, found.file.display()));
+    }
 }

@@ -3,8 +3,6 @@
 use callproof_testgen::{Caller, Choose as _, Harvest, Seed, constant};
 use callproof_vm::{Action, Insn, SeccompData};
 
-/// Most filters of a chain.
-const FILTERS: u32 = 5;
 const LOAD: u16 = 0x20;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
@@ -19,14 +17,14 @@ const SIGRETURN: u32 = 15;
 const X86_64: u32 = 0xc000_003e;
 const I386: u32 = 0x4000_0003;
 
-/// The chain of a seed and a number, oldest filter first, and calls for it.
+/// The chain of a seed and a number with at most so many filters, oldest first, and calls for it.
 ///
 /// Every filter lets `seccomp` pass, so that the next can be installed, and `rt_sigreturn`; none looks at the instruction pointer, which
 /// is the kernel's choice. The calls are `getpid` and `gettid`, which do no harm when they are made.
-pub(super) fn generated(seed: u64, number: u64, calls: usize) -> (Vec<Vec<Insn>>, Vec<SeccompData>) {
+pub(super) fn generated(seed: u64, number: u64, most: u32, calls: usize) -> (Vec<Vec<Insn>>, Vec<SeccompData>) {
     let mut choose = Seed::new(seed.rotate_left(16), number);
     let mut programs: Vec<Vec<Insn>> = Vec::new();
-    let filters = choose.below(FILTERS).saturating_add(1) as usize;
+    let filters = choose.below(most).saturating_add(1) as usize;
     for _ in 0..filters {
         programs.push(filter(&mut choose));
     }
