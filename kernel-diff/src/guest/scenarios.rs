@@ -225,6 +225,7 @@ mod tests {
             x32: true,
             getppid: 110,
             number_mask: u32::MAX,
+            passes: None,
             native: Gate {
                 arch: 0xc000_003e,
                 ip: 1,
