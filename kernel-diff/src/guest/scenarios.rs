@@ -192,6 +192,7 @@ const fn convention(arch: u32) -> Convention {
             sigsys: 31,
             enosys: 38,
             errors: callproof_vm::effect::ErrorStyle::Negative,
+            below_zero: callproof_vm::effect::BelowZero::NoSuchCall,
         },
     }
 }

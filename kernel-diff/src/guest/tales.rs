@@ -1,6 +1,7 @@
 //! The scenarios that an agent can take as calls, for guests that cannot run a program of the host.
 
 use callproof_abi::Abi;
+use callproof_vm::effect::BelowZero;
 
 use super::facts::Facts;
 use crate::scenario::abroad::{Story, Target, decode, encode};
@@ -57,6 +58,12 @@ impl Tales {
             abi: Abi::from_audit_arch(facts.native.arch)?,
             number_mask: facts.number_mask,
             kernel: facts.release.parse().ok()?,
+            // What the kernel is counts, and not what its callers are.
+            below_zero: if facts.machine.starts_with("armv") {
+                BelowZero::Arm
+            } else {
+                BelowZero::NoSuchCall
+            },
         };
         let mut tales = Self {
             target,

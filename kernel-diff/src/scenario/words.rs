@@ -87,6 +87,7 @@ pub(super) fn process_dies(signal: i32, core: bool) -> String {
         libc::SIGSYS => "SIGSYS".to_owned(),
         libc::SIGKILL => "SIGKILL".to_owned(),
         libc::SIGSEGV => "SIGSEGV".to_owned(),
+        libc::SIGILL => "SIGILL".to_owned(),
         other => format!("signal {other}"),
     };
     format!("the process dies of {name}{}", if core { CORE } else { "" })

@@ -9,6 +9,7 @@ mod wire;
 
 use callproof_abi::Abi;
 use callproof_vm::Kernel;
+use callproof_vm::effect::{BelowZero, Convention};
 
 use super::step::{Call, How, Install, Need, Scenario, Signal, What, Where};
 use super::{Model, Played, Runner as _, calls, words};
@@ -24,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) number_mask: u32,
     /// The kernel's release
     pub(crate) kernel: Kernel,
+    /// What the kernel does with numbers below 0
+    pub(crate) below_zero: BelowZero,
 }
 
 /// What a scenario's steps show in x86-64's words.
@@ -162,7 +165,13 @@ impl Target {
             step.expect = self.in_words(&step.what, taken, seen);
         }
         let as_written = told == *scenario;
-        (Model::new(self.kernel).for_any_release().play(&told), as_written)
+        // Errors are told as negative numbers everywhere.
+        let convention = Convention {
+            below_zero: self.below_zero,
+            ..Convention::default()
+        };
+        let mut model = Model::new(self.kernel).for_any_release().with_convention(convention);
+        (model.play(&told), as_written)
     }
 
     fn in_words(&self, what: &What, taken: &Step, seen: &Seen) -> String {

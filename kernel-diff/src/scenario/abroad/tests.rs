@@ -6,6 +6,11 @@ fn target(abi: Abi) -> Target {
         abi,
         number_mask: if abi == Abi::S390x { 0xffff } else { u32::MAX },
         kernel: Kernel::LATEST,
+        below_zero: if abi == Abi::Arm {
+            BelowZero::Arm
+        } else {
+            BelowZero::NoSuchCall
+        },
     }
 }
 
@@ -172,4 +177,26 @@ fn stories_are_written_as_the_agent_reads_them() {
     expected.extend([1_u32, 0, 4, 0, 383].into_iter().flat_map(u32::to_le_bytes));
     expected.extend([1_u64, 0, 0, 0, 0, 0].into_iter().flat_map(u64::to_le_bytes));
     assert_eq!(encode(&[story.unwrap()]), expected);
+}
+
+#[test]
+fn arm_has_private_calls_below_zero() {
+    let scenario = one("{ do = 'no_new_privs' }, { do = 'install' }, \
+        { do = 'call', nr = -1, args = [9], expect = 'returns -38' }, \
+        { do = 'call', nr = -2, expect = 'returns -38' }");
+    let dies = Seen {
+        happened: Happened::Died(0x80 | 4),
+    };
+    let enosys = [value(0), value(0), value(-38), value(-38)];
+    let judge = |abi, seen: &[Seen]| {
+        let target = target(abi);
+        target.judge(&scenario, &target.story(&scenario).unwrap(), seen).0
+    };
+    assert_eq!(judge(Abi::Arm, &[value(0), value(0), value(9), dies]), Played::Agreed);
+    assert_eq!(judge(Abi::Aarch64, &enosys), Played::Agreed);
+    assert_ne!(judge(Abi::Arm, &enosys), Played::Agreed);
+    assert_ne!(
+        judge(Abi::Aarch64, &[value(0), value(0), value(9), dies]),
+        Played::Agreed
+    );
 }
