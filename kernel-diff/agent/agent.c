@@ -13,6 +13,12 @@
  *           calls (u32); for each its gate (u32), number (u32) and six arguments (u64)
  *   answer  for each job: 0 (u32), or in the low half the errno of the program that was refused and in the high half
  *           its index; for each call an outcome (u32): what happened in the top byte, a number in the rest
+ *   story   in /stories, "CPSTORY1", stories (u32); a story: whether it keeps its privileges (u32), programs (u32), for
+ *           each the length that it claims (u32), what its address is (u32: 0 right, 1 null, 2 bad) and the program as
+ *           above; steps (u32), for each its kind (u32), which arguments are programs (u32, a bit each), which are
+ *           places of a word with that value (u32), a number (u32) and six arguments (u64)
+ *   told    nine words for each step: what happened, a value (two words), and of SIGSYS its number, code, errno, call,
+ *           architecture, and whether the address is right
  *   player  its status as waitpid gives it (u32), and what it wrote to its standard output, or to its standard error
  *           when it wrote nothing else
  */
@@ -31,6 +37,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -134,6 +141,7 @@ static long make(const struct call *c)
 }
 
 static sigjmp_buf before_call;
+static long getpid_before;
 static volatile int trapped;
 
 /* Leaves without sigreturn, which the filter would judge. */
@@ -206,6 +214,136 @@ static void answer(const struct job *job)
 		told->outcome[told->at] = (uint32_t)DIED << 24 | (WIFSIGNALED(status) ? WTERMSIG(status) : 0xff00 | WEXITSTATUS(status));
 		next = told->at + 1;
 	} while (next < job->calls);
+}
+
+/* ---- stories ---- */
+
+#define MOST_STEPS 64
+#define BAD_ADDRESS 0x10
+#define CORE_BYTES 65536
+
+enum { CALL, HANDLE_SIGSYS, IGNORE_SIGSYS, DEFAULT_SIGSYS, BLOCK_SIGSYS };
+/* What a step shows: these, besides the top bytes of outcomes. */
+enum { OWN_NUMBER = 5 };
+
+struct step {
+	uint32_t kind, programs, words, nr;
+	uint64_t args[6];
+};
+
+struct story {
+	uint32_t privileged, programs, steps;
+	struct sock_fprog program[MOST_PROGRAMS];
+	struct step step[MOST_STEPS];
+};
+
+static uint64_t own_ip;
+
+/* In memory shared with the child. */
+static volatile struct {
+	uint32_t at, seen[MOST_STEPS][9];
+} *shown;
+
+static void on_story_sigsys(int number, siginfo_t *info, void *context)
+{
+	volatile uint32_t *seen = shown->seen[shown->at];
+
+	(void)context;
+	seen[3] = number;
+	seen[4] = info->si_code;
+	seen[5] = info->si_errno;
+	seen[6] = info->si_syscall;
+	seen[7] = info->si_arch;
+	seen[8] = (uint64_t)(uintptr_t)info->si_call_addr == own_ip;
+	siglongjmp(before_call, 1);
+}
+
+static long sigsys_becomes(uint32_t kind)
+{
+	struct sigaction action = { .sa_flags = SA_SIGINFO | SA_NODEFER };
+	sigset_t set;
+
+	if (kind == BLOCK_SIGSYS) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGSYS);
+		return sigprocmask(SIG_BLOCK, &set, NULL) ? -errno : 0;
+	}
+	if (kind == HANDLE_SIGSYS)
+		action.sa_sigaction = on_story_sigsys;
+	else
+		action.sa_handler = kind == IGNORE_SIGSYS ? SIG_IGN : SIG_DFL;
+	return sigaction(SIGSYS, &action, NULL) ? -errno : 0;
+}
+
+static void take_step(struct story *story, const struct step *step, volatile uint32_t *seen)
+{
+	uint32_t words[6];
+	struct call call = { .nr = step->nr };
+	long value;
+
+	for (int j = 0; j < 6; j++) {
+		uint64_t arg = step->args[j];
+
+		words[j] = arg;
+		if (step->programs >> j & 1)
+			arg = (uintptr_t)&story->program[arg % MOST_PROGRAMS];
+		else if (step->words >> j & 1)
+			arg = (uintptr_t)&words[j];
+		call.args[j] = arg;
+	}
+	if (sigsetjmp(before_call, 0)) {
+		seen[0] = TRAPPED;
+		return;
+	}
+	value = step->kind == CALL ? make(&call) : sigsys_becomes(step->kind);
+	seen[0] = value < 0 && value >= -4095 ? ERROR : value == getpid_before ? OWN_NUMBER : VALUE;
+	seen[1] = (uint32_t)value;
+	seen[2] = (uint32_t)((int64_t)value >> 32);
+}
+
+static void drop_privileges(void)
+{
+	/* The header names version 3. */
+	uint32_t header[2] = { 0x20080522, 0 }, nothing[6] = { 0 };
+
+	if (syscall(__NR_capset, header, nothing))
+		__builtin_trap();
+}
+
+static void tell_story(struct story *story)
+{
+	struct rlimit core = { CORE_BYTES, CORE_BYTES };
+
+	getpid_before = getpid();
+	if (setrlimit(RLIMIT_CORE, &core) || chdir("/tmp"))
+		__builtin_trap();
+	if (!story->privileged)
+		drop_privileges();
+	for (uint32_t i = 0; i < story->steps; i++) {
+		shown->at = i;
+		take_step(story, &story->step[i], shown->seen[i]);
+	}
+	shown->at = story->steps;
+	__builtin_trap();
+}
+
+static void play_story(struct story *story)
+{
+	int status;
+	pid_t pid;
+
+	memset((void *)shown, 0, sizeof *shown);
+	pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (!pid)
+		tell_story(story);
+	if (waitpid(pid, &status, 0) != pid)
+		fail("waitpid");
+	if (shown->at < story->steps) {
+		shown->seen[shown->at][0] = DIED;
+		shown->seen[shown->at][1] = status;
+	}
 }
 
 /* ---- printing ---- */
@@ -347,6 +485,55 @@ static void run_jobs(const uint8_t *file, size_t len, const char *name)
 	print_frame(name);
 }
 
+static void take_story(struct story *story)
+{
+	story->privileged = take(4);
+	story->programs = take(4);
+	if (story->programs > MOST_PROGRAMS)
+		fail("a story's programs");
+	for (uint32_t i = 0; i < story->programs; i++) {
+		uint32_t claimed = take(4), address = take(4);
+
+		story->program[i] = take_program();
+		story->program[i].len = claimed;
+		if (address)
+			story->program[i].filter = (void *)(address == 1 ? (uintptr_t)0 : (uintptr_t)BAD_ADDRESS);
+	}
+	story->steps = take(4);
+	if (story->steps > MOST_STEPS)
+		fail("a story's steps");
+	for (uint32_t i = 0; i < story->steps; i++) {
+		struct step *step = &story->step[i];
+
+		step->kind = take(4);
+		step->programs = take(4);
+		step->words = take(4);
+		step->nr = take(4);
+		for (int j = 0; j < 6; j++)
+			step->args[j] = take(8);
+	}
+}
+
+static void play_stories(const uint8_t *file, size_t len, const char *engine)
+{
+	static struct story story;
+	char name[64];
+
+	in = file;
+	in_end = file + len;
+	if (take(8) != 0x3159524f54535043ull)
+		fail("/stories is no file of stories");
+	for (uint32_t stories = take(4), i = 0; i < stories; i++) {
+		take_story(&story);
+		play_story(&story);
+		for (uint32_t j = 0; j < story.steps; j++)
+			for (int k = 0; k < 9; k++)
+				put32(shown->seen[j][k]);
+	}
+	snprintf(name, sizeof name, "%s.stories", engine);
+	print_frame(name);
+}
+
 /* ---- the player ---- */
 
 static void become_player(void)
@@ -431,33 +618,47 @@ static int set_jit(char state)
 	return now == state;
 }
 
-static void run(void)
+static const uint8_t *map_file(const char *path, size_t *len)
 {
 	struct stat stat;
-	int fd = open("/jobs", O_RDONLY);
+	int fd = open(path, O_RDONLY);
 	const uint8_t *file;
-	int ran = 0;
 
 	if (fd < 0 || fstat(fd, &stat))
-		fail("/jobs");
+		fail(path);
 	file = mmap(NULL, stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (file == MAP_FAILED)
-		fail("/jobs");
+		fail(path);
+	close(fd);
+	*len = stat.st_size;
+	return file;
+}
+
+static void run_engine(const char *engine)
+{
+	size_t len;
+	const uint8_t *file = map_file("/jobs", &len);
+
+	run_jobs(file, len, engine);
+	if (!access("/stories", R_OK)) {
+		file = map_file("/stories", &len);
+		play_stories(file, len, engine);
+	}
+	run_player(engine);
+}
+
+static void run(void)
+{
+	int ran = 0;
+
 	for (char state = '0'; state <= '1'; state++)
 		if (set_jit(state)) {
-			const char *engine = state == '0' ? "interpreter" : "jit";
-
-			run_jobs(file, stat.st_size, engine);
-			run_player(engine);
+			run_engine(state == '0' ? "interpreter" : "jit");
 			ran++;
 		}
 	/* Without the setting there is no JIT. */
-	if (!ran) {
-		const char *engine = access(JIT, F_OK) ? "interpreter" : "unknown";
-
-		run_jobs(file, stat.st_size, engine);
-		run_player(engine);
-	}
+	if (!ran)
+		run_engine(access(JIT, F_OK) ? "interpreter" : "unknown");
 }
 
 /* ---- facts ---- */
@@ -486,18 +687,35 @@ static uint32_t word_of(const struct call *call, uint32_t offset)
 	return word;
 }
 
-static void print_gate(const char *name, uint32_t gate, uint32_t nr)
+static uint64_t ip_of(const struct call *call)
 {
-	struct call call = { .gate = gate, .nr = nr };
 	uint16_t probe = 1;
 	int big = *(uint8_t *)&probe == 0;
 
+	return (uint64_t)word_of(call, big ? 8 : 12) << 32 | word_of(call, big ? 12 : 8);
+}
+
+static void print_gate(const char *name, uint32_t gate, uint32_t nr)
+{
+	struct call call = { .gate = gate, .nr = nr };
+
 	printf("CALLPROOF FACT %s.nr %08x\n", name, word_of(&call, 0));
 	printf("CALLPROOF FACT %s.arch %08x\n", name, word_of(&call, 4));
-	printf("CALLPROOF FACT %s.ip %08x%08x\n", name, word_of(&call, big ? 8 : 12), word_of(&call, big ? 12 : 8));
+	printf("CALLPROOF FACT %s.ip %016llx\n", name, (unsigned long long)ip_of(&call));
 }
 
 #ifdef __x86_64__
+/* Whether a call passes a filter that denies every call. Were it made, its caller may die: it is no call for programs. */
+static void print_bypass(const char *name, uint32_t nr)
+{
+	struct sock_filter insns[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 7) };
+	struct call call = { .nr = nr };
+	struct job job = { .programs = 1, .calls = 1, .program = { { 1, insns } }, .call = &call };
+
+	answer(&job);
+	printf("CALLPROOF FACT passes.%s %s\n", name, told->outcome[0] == ((uint32_t)ERROR << 24 | 7) ? "no" : "yes");
+}
+
 /* Both kinds of foreign calls are made for real, in a child: one that is switched off may kill. */
 static void print_foreign(void)
 {
@@ -512,6 +730,8 @@ static void print_foreign(void)
 	job.call = &x32;
 	answer(&job);
 	printf("CALLPROOF FACT x32 %s\n", told->outcome[0] == parent ? "yes" : "no");
+	print_bypass("uretprobe", 335);
+	print_bypass("uprobe", 336);
 }
 #else
 static void print_foreign(void)
@@ -533,6 +753,7 @@ static void probe(void)
 	printf("CALLPROOF FACT interpreter %s\n", set_jit('0') || access(JIT, F_OK) ? "yes" : "no");
 	printf("CALLPROOF FACT jit %s\n", set_jit('1') ? "yes" : "no");
 	print_gate("native", 0, __NR_getppid);
+	own_ip = ip_of(&(struct call){ .nr = __NR_getppid });
 	/* The filter sees a number that fits its register, whether or not the kernel keeps all of it. */
 	printf("CALLPROOF FACT native.wide %08x\n", word_of(&(struct call){ .nr = WIDE | __NR_getppid }, 0));
 	print_foreign();
@@ -555,7 +776,8 @@ int main(int count, char **words)
 	if (printk >= 0 && write(printk, "1", 1) == 1)
 		close(printk);
 	told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (told == MAP_FAILED)
+	shown = mmap(NULL, sizeof *shown, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (told == MAP_FAILED || shown == MAP_FAILED)
 		fail("memory");
 	probe();
 	if (count > 1 && !strcmp(words[1], "run"))

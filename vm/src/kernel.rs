@@ -184,7 +184,7 @@ gates! {
     RecvNoticesNobody = 6 . 11, Documented;
     /// x86-64 call 335, uretprobe, passes every filter (also backported to 6.12 and 6.13)
     UretprobeBypass = 6 . 14, Documented;
-    /// x86-64 call 336, uprobe, passes every filter (also backported, to 6.12.57 for one)
+    /// x86-64 call 336, uprobe, passes every filter
     UprobeBypass = 6 . 18, ReleaseUnchecked;
 }
 

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use callproof_vm::effect::{
-    Convention, Death, Disposition, Effect, Interruption, Logged, Record, Restart, Return, Scope, SigInfo, Situation,
-    Traced, consequence, record,
+    BelowZero, Convention, Death, Disposition, Effect, Interruption, Logged, Record, Restart, Return, Scope, SigInfo,
+    Situation, Traced, consequence, record,
 };
 use callproof_vm::{Action, Kernel, SeccompData, Verdict, combine};
 
@@ -371,4 +371,30 @@ fn effects_read_as_sentences() {
         "the call is not made and the handler of SIGSYS runs with si_signo=31 si_code=1 si_errno=2 \
          si_syscall=1023 si_arch=0xc000003e si_call_addr=0xfedcba9876543210"
     );
+}
+
+/// Seen on a 32-bit arm kernel, Linux 7.2: -1 is passed over and leaves the first argument, any other number is SIGILL.
+#[test]
+fn arm_has_no_enosys_below_zero() {
+    let allowed = |nr, first, convention| {
+        let situation = Situation {
+            convention,
+            ..Situation::default()
+        };
+        let call = SeccompData {
+            nr,
+            args: [first, 0, 0, 0, 0, 0],
+            ..CALL
+        };
+        consequence(&verdict(0x7fff_0000, &situation), &call, &situation).effect
+    };
+    assert_eq!(Convention::ARM.below_zero, BelowZero::Arm);
+    assert_eq!(allowed(-1, 77, Convention::ARM), returns(77));
+    assert_eq!(allowed(-1, 0xffff_ffff_0000_0007, Convention::ARM), returns(7));
+    assert_eq!(allowed(-1, 77, Convention::default()), returns(-38));
+    assert_eq!(
+        allowed(-2, 77, Convention::ARM).to_string(),
+        "the process dies of signal 4, with a core dump"
+    );
+    assert_eq!(allowed(-2, 77, Convention::default()), returns(-38));
 }

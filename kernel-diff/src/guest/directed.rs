@@ -103,6 +103,7 @@ mod tests {
                 x32: false,
                 getppid: 64,
                 number_mask: u32::MAX,
+                passes: None,
                 native: Gate { arch: 1, ip: 2 },
                 i386: None,
             };

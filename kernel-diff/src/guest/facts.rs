@@ -52,8 +52,19 @@ pub struct Facts {
     pub getppid: i32,
     /// The bits of a call's number that the kernel keeps: s390x has 16
     pub number_mask: u32,
+    /// Whether the calls 335 and 336 of x86-64 pass a filter that denies every call; none where there are no such calls
+    pub passes: Option<Passes>,
     pub(super) native: Gate,
     pub(super) i386: Option<Gate>,
+}
+
+/// Calls that pass every filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    /// 335
+    pub uretprobe: bool,
+    /// 336
+    pub uprobe: bool,
 }
 
 /// What the agent adds to a number to see which of its bits are kept.
@@ -90,6 +101,10 @@ impl Facts {
             x32: facts.get("x32").is_some_and(|said| said == "yes"),
             getppid,
             number_mask,
+            passes: facts.get("passes.uretprobe").map(|said| Passes {
+                uretprobe: said == "yes",
+                uprobe: facts.get("passes.uprobe").is_some_and(|said| said == "yes"),
+            }),
             native: gate("native.arch", "native.ip")?,
             i386: i386.transpose()?,
         })

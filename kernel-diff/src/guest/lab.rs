@@ -17,6 +17,7 @@ use super::judge::{Decisive, Questions, Recorded, observes};
 use super::player::{Files, Player, Ran};
 use super::scenarios::{Scenarios, Strange};
 use super::store::{Kernel, Store, write_initrd};
+use super::tales::{Tale, Tales};
 use super::tool::{LabError, Result, is_here};
 use crate::campaign::{Case, Disagreement, Mismatch, Model, Report, Source};
 
@@ -75,6 +76,8 @@ pub struct EngineFound {
     pub strange: Vec<Strange>,
     /// What became of [`Effort::player`], where it was run
     pub ran: Option<Ran>,
+    /// What became of the scenarios, where it was not run
+    pub tales: Vec<Tale>,
 }
 
 /// Programs that a guest is given in one boot.
@@ -185,6 +188,8 @@ fn engines(
     let mut scenarios = Scenarios::new(facts);
     let player = effort.player.filter(|player| player.is_for(guest));
     let mut files = player.map_or(Ok(Files::new()), Player::files)?;
+    let tales = if player.is_some() { None } else { Tales::new(facts) };
+    files.extend(tales.iter().map(|tales| ("stories".to_owned(), tales.encode())));
     let mut first = 0_u64;
     while first < effort.programs {
         let numbers = first..first.saturating_add(PROGRAMS_PER_BOOT).min(effort.programs);
@@ -216,13 +221,14 @@ fn engines(
                 chains: played.len(),
                 strange: scenarios.compare(played, model),
                 ran: answered.ran,
+                tales: judge(tales.as_ref(), answered.told.as_deref()).map_err(|what| garbled(guest, what))?,
             };
             match engines.iter_mut().find(|earlier| earlier.engine == engine) {
                 Some(earlier) => earlier.add(found),
                 None => engines.push(found),
             }
         }
-        // They are played once.
+        // They are played once; without their files the agent tells nothing more.
         (scenarios, files) = (Scenarios::default(), Files::new());
         progress(first);
     }
@@ -233,9 +239,18 @@ fn engines(
 struct Answered {
     answers: Vec<Answer>,
     ran: Option<Ran>,
+    told: Option<Vec<u8>>,
 }
 
-/// Boots, and reads what each engine said. What a program printed follows the answers.
+/// What became of the scenarios, if the agent was given any.
+fn judge(tales: Option<&Tales>, told: Option<&[u8]>) -> core::result::Result<Vec<Tale>, String> {
+    match (tales, told) {
+        (Some(tales), Some(told)) => tales.judge(told).ok_or_else(|| "its stories cannot be read".to_owned()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Boots, and reads what each engine said. What else an engine did follows its answers.
 fn answers(boot: Boot<'_>, facts: &Facts, jobs: &[Job]) -> Result<Vec<(Engine, Answered)>> {
     let garbled = |what: String| garbled(boot.guest, what);
     let console = twice(|| boot.run())?;
@@ -244,18 +259,20 @@ fn answers(boot: Boot<'_>, facts: &Facts, jobs: &[Job]) -> Result<Vec<(Engine, A
     }
     let mut engines: Vec<(Engine, Answered)> = Vec::new();
     for (name, bytes) in console.frames {
-        let (name, of_player) = name
-            .strip_suffix(".player")
-            .map_or((&*name, false), |name| (name, true));
+        let (name, part) = name
+            .split_once('.')
+            .map_or((&*name, None), |(name, part)| (name, Some(part)));
         let engine = Engine::named(name).ok_or_else(|| garbled(format!("it has an engine `{name}`")))?;
-        match engines.last_mut().filter(|(last, _)| *last == engine) {
-            Some((_, answered)) if of_player => {
+        match (engines.last_mut().filter(|(last, _)| *last == engine), part) {
+            (Some((_, answered)), Some("player")) => {
                 let ran = Ran::read(&bytes).ok_or_else(|| garbled("its player has no status".to_owned()))?;
                 answered.ran = Some(ran);
             }
-            None if !of_player => {
+            (Some((_, answered)), Some("stories")) => answered.told = Some(bytes),
+            (None, None) => {
                 let answers = decode(jobs, &bytes).map_err(|bad| garbled(bad.to_string()))?;
-                engines.push((engine, Answered { answers, ran: None }));
+                let (ran, told) = (None, None);
+                engines.push((engine, Answered { answers, ran, told }));
             }
             _ => return Err(garbled(format!("it answers twice, or too early, as `{name}`"))),
         }
@@ -272,6 +289,7 @@ impl EngineFound {
         self.strange.extend(other.strange);
         // It runs in the first boot.
         self.ran = self.ran.take().or(other.ran);
+        self.tales.extend(other.tales);
     }
 }
 

@@ -11,7 +11,7 @@
 //! 32-bit result of each call. Every return of a program under test is made an ERRNO, so no call is ever executed. Programs
 //! for what differs between machines are always asked about. Beside that, chains of simple filters judge one harmless
 //! call, and what the caller sees is compared with the model. A guest whose architecture is the host's also runs a program
-//! of the host, such as one that plays [scenarios](crate::scenario).
+//! of the host, such as one that plays [scenarios](crate::scenario). In the others the agent takes those that are a row of calls.
 
 mod apt;
 mod boot;
@@ -26,15 +26,17 @@ mod lab;
 mod player;
 mod scenarios;
 mod store;
+mod tales;
 mod tell;
 mod tool;
 
 pub use boot::Accelerator;
 pub use catalog::{GUESTS, Guest, KernelPackage, guest};
-pub use facts::{Engine, Facts};
+pub use facts::{Engine, Facts, Passes};
 pub use judge::{Decisive, Recorded};
 pub use lab::{Effort, EngineFound, Found, check, explanations, run};
 pub use player::{Player, Ran};
 pub use scenarios::Strange;
 pub use store::{Kernel, Store};
+pub use tales::{Outcome, Tale};
 pub use tool::LabError;

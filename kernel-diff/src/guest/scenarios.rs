@@ -192,6 +192,7 @@ const fn convention(arch: u32) -> Convention {
             sigsys: 31,
             enosys: 38,
             errors: callproof_vm::effect::ErrorStyle::Negative,
+            below_zero: callproof_vm::effect::BelowZero::NoSuchCall,
         },
     }
 }
@@ -225,6 +226,7 @@ mod tests {
             x32: true,
             getppid: 110,
             number_mask: u32::MAX,
+            passes: None,
             native: Gate {
                 arch: 0xc000_003e,
                 ip: 1,

@@ -32,6 +32,7 @@ pub(super) const ENTRY: &str = "stops at entry";
 pub(super) const THREAD_DIES: &str = "the thread dies";
 pub(super) const THREAD_ENDS: &str = "the thread ends";
 /// Signals have the numbers of x86-64, whatever the host.
+const SIGILL: i32 = 4;
 const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
 const SIGSYS: i32 = 31;
@@ -91,6 +92,7 @@ pub(super) fn process_dies(signal: i32, core: bool) -> String {
         SIGSYS => "SIGSYS".to_owned(),
         SIGKILL => "SIGKILL".to_owned(),
         SIGSEGV => "SIGSEGV".to_owned(),
+        SIGILL => "SIGILL".to_owned(),
         other => format!("signal {other}"),
     };
     format!("the process dies of {name}{}", if core { CORE } else { "" })

@@ -1,5 +1,7 @@
 //! How an architecture hands a result to the caller.
 
+use crate::data::SeccompData;
+
 /// How errors are told apart from results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum ErrorStyle {
@@ -12,6 +14,17 @@ pub enum ErrorStyle {
     FlagRegister,
 }
 
+/// What becomes of an allowed call whose number is below 0. No architecture has such a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum BelowZero {
+    /// It returns `ENOSYS`
+    #[default]
+    NoSuchCall,
+    /// On 32-bit arm kernels, -1 is passed over and leaves the first argument as its result; any other number is a
+    /// private call of arm's that does not exist, which is SIGILL. Seen on 7.2.
+    Arm,
+}
+
 /// The facts about an architecture that seccomp's answers depend on. The default is right for most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Convention {
@@ -21,6 +34,8 @@ pub struct Convention {
     pub enosys: u16,
     /// How errors are returned
     pub errors: ErrorStyle,
+    /// What numbers below 0 do
+    pub below_zero: BelowZero,
 }
 
 impl Default for Convention {
@@ -29,6 +44,7 @@ impl Default for Convention {
             sigsys: 31,
             enosys: 38,
             errors: ErrorStyle::Negative,
+            below_zero: BelowZero::NoSuchCall,
         }
     }
 }
@@ -39,12 +55,21 @@ impl Convention {
         sigsys: 31,
         enosys: 38,
         errors: ErrorStyle::SummaryOverflow,
+        below_zero: BelowZero::NoSuchCall,
+    };
+    /// A 32-bit arm kernel.
+    pub const ARM: Self = Self {
+        sigsys: 31,
+        enosys: 38,
+        errors: ErrorStyle::Negative,
+        below_zero: BelowZero::Arm,
     };
     /// mips, every ABI. Its numbers were seen on a running kernel; the registers were read in source.
     pub const MIPS: Self = Self {
         sigsys: 12,
         enosys: 89,
         errors: ErrorStyle::FlagRegister,
+        below_zero: BelowZero::NoSuchCall,
     };
 
     /// What the caller finds when the kernel sets an error (0 for none) and a value.
@@ -72,6 +97,19 @@ impl Convention {
     #[must_use]
     pub fn no_such_call(&self) -> Return {
         self.error(self.enosys)
+    }
+
+    /// What the result register holds before the call is made, errors being negative: `ENOSYS`, and on 32-bit arm the
+    /// first argument, whose register it is.
+    #[must_use]
+    pub fn before(&self, call: &SeccompData) -> i64 {
+        match self.below_zero {
+            BelowZero::NoSuchCall => i64::from(self.enosys).wrapping_neg(),
+            BelowZero::Arm => {
+                let [first, ..] = call.args;
+                i64::from(u32::try_from(first & 0xffff_ffff).unwrap_or(0).cast_signed())
+            }
+        }
     }
 
     /// What the caller finds when a tracer left this in the result register, errors being negative.

@@ -23,7 +23,7 @@ mod convention;
 mod text;
 
 pub use audit::{Logged, Record};
-pub use convention::{Convention, ErrorStyle, Return};
+pub use convention::{BelowZero, Convention, ErrorStyle, Return};
 
 use crate::data::SeccompData;
 use crate::errno::Errno;
@@ -201,7 +201,9 @@ fn effect(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> Effec
     let no_such_call = Effect::Returns(situation.convention.no_such_call());
     match verdict.action {
         // No number below zero has a call behind it. The filters were asked all the same.
-        Action::Allow | Action::Log if call.nr < 0 => no_such_call,
+        Action::Allow | Action::Log if call.nr < 0 => {
+            below_zero(call.nr, situation.convention.before(call), situation.convention)
+        }
         Action::Allow | Action::Log => Effect::Runs,
         Action::Errno => fails(verdict.errno(situation.kernel).unwrap_or(0), situation),
         Action::Trap => trap(signal_info(verdict, call, situation), situation),
@@ -212,6 +214,20 @@ fn effect(verdict: &Verdict, call: &SeccompData, situation: &Situation) -> Effec
         Action::Trace | Action::UserNotif => no_such_call,
         Action::KillProcess | Action::KillThread | Action::Unknown => Effect::Dies(death(verdict, call, situation)),
     }
+}
+
+/// What becomes of a call whose number is below 0, when the result register holds this.
+pub(crate) fn below_zero(nr: i32, result: i64, convention: Convention) -> Effect {
+    const SIGILL: u8 = 4;
+    if convention.below_zero == BelowZero::Arm && nr != -1 {
+        return Effect::Dies(Death {
+            scope: Scope::Process,
+            signal: SIGILL,
+            core: true,
+            info: None,
+        });
+    }
+    Effect::Returns(convention.left_by_tracer(result))
 }
 
 /// The record a verdict leaves when the call is not handed back to run by a tracer or a supervisor.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{Added, EntryStops, NotRunning, Registers, Resume, Stop, StopKind, Supervisor, ThreadId, Tracer, World};
 use crate::bitmap::Bypass;
 use crate::data::SeccompData;
-use crate::effect::{Death, Effect, Record, Scope};
+use crate::effect::{Death, Effect, Record, Scope, below_zero};
 use crate::install::Mode;
 use crate::kernel::{Gate, Kernel};
 use crate::verdict::{Action, Verdict};
@@ -56,7 +56,7 @@ impl World {
             thread,
             registers: Registers {
                 call: *call,
-                result: i64::from(self.host.convention.enosys).wrapping_neg(),
+                result: self.host.convention.before(call),
             },
             tracer,
             supervisor,
@@ -128,7 +128,8 @@ impl World {
     /// The call is made, unless its number is one that skips it.
     pub(super) fn goes_on<T, S>(&self, visit: &Visit<'_, T, S>) -> Effect {
         if visit.registers.call.nr < 0 {
-            Effect::Returns(self.host.convention.left_by_tracer(visit.registers.result))
+            let Registers { call, result } = visit.registers;
+            below_zero(call.nr, result, self.host.convention)
         } else {
             Effect::Runs
         }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-pub(crate) use played::Played;
 pub(crate) use row::Row;
 
 use callproof_kernel_diff::guest::{self, Found, GUESTS, Guest, LabError, Store};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use callproof_kernel_diff::guest::{Player, Ran};
+use callproof_kernel_diff::guest::{Outcome as Tally, Player, Ran, Tale};
 use serde::{Deserialize, Serialize};
 
 use super::super::scenarios::{Outcome, Scenarios, Seen, Told};
@@ -56,6 +56,26 @@ impl Played {
             played.add(&told);
         }
         Ok(played)
+    }
+
+    /// What an agent told.
+    pub(super) fn of_tales(tales: &[Tale]) -> Self {
+        let mut played = Self::default();
+        for tale in tales {
+            played.known = played.known.saturating_add(1);
+            let place = || format!("{}:{}: {}", tale.file, tale.line, tale.name);
+            match &tale.outcome {
+                Tally::AsWritten => played.agreed = played.agreed.saturating_add(1),
+                Tally::Alike => played.alike.push(place()),
+                Tally::Differs { line, guest, model } => played.differing.push(format!(
+                    "{}: the guest shows `{guest}` in line {line}, the model `{model}`",
+                    place()
+                )),
+                Tally::Skipped(why) => played.skipped.entry(why.clone()).or_default().push(tale.name.clone()),
+                Tally::Failed(why) => played.failed.push(format!("{}: the model: {why}", place())),
+            }
+        }
+        played
     }
 
     fn add(&mut self, told: &Told) {

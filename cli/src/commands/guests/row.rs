@@ -38,6 +38,8 @@ pub(crate) struct Row {
     pub(crate) shift: &'static str,
     /// Whether x32 calls were made
     pub(crate) x32: bool,
+    /// Whether call 335, then 336, of x86-64 passes a filter that denies every call
+    pub(crate) passes: Option<[bool; 2]>,
     /// The bits of a call's number that the kernel keeps
     pub(crate) number_mask: u32,
     /// Programs whose results were compared
@@ -50,7 +52,7 @@ pub(crate) struct Row {
     pub(crate) decided_by_endian: u64,
     /// Small chains of which what the caller sees was compared
     pub(crate) chains: usize,
-    /// The scenarios, in guests that this program runs in
+    /// The scenarios: all where this program runs in the guest, else those that the guest's agent can take
     pub(crate) played: Option<Played>,
     /// Programs that could not be compared, by reason
     pub(crate) skipped: BTreeMap<&'static str, u64>,
@@ -80,6 +82,8 @@ impl Row {
         let mut failures: Vec<String> = report.failures.values().map(ToString::to_string).collect();
         let played = engine.ran.as_ref().map(Played::read);
         let played = played.and_then(|read| read.map_err(|why| failures.push(why)).ok());
+        let told = || (!engine.tales.is_empty()).then(|| Played::of_tales(&engine.tales));
+        let played = played.or_else(told);
         failures.extend(played.iter().flat_map(|played| played.failed.clone()));
         Self {
             guest,
@@ -93,6 +97,7 @@ impl Row {
             endian: endian_name(engine.model.endian),
             shift: shift_name(engine.model.shift),
             x32: facts.x32,
+            passes: facts.passes.map(|passes| [passes.uretprobe, passes.uprobe]),
             number_mask: facts.number_mask,
             programs: report.programs,
             admitted: report.admitted,

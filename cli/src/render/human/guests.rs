@@ -6,7 +6,7 @@ use super::super::style::{BAD, GOOD, NAME, OPEN, paint};
 use super::diff::write_mismatch;
 use super::table;
 use crate::commands::guests::list::GuestList;
-use crate::commands::guests::{Guests, Played, Row};
+use crate::commands::guests::{Guests, Row};
 
 /// `--vm list`
 pub(super) fn list(list: &GuestList) -> String {
@@ -58,11 +58,9 @@ pub(super) fn text(guests: &Guests) -> String {
                 row.engine
             );
         }
-        row.played
-            .iter()
-            .for_each(|played| write_unplayed(&mut text, row, played));
         row.mismatches.iter().for_each(|found| write_mismatch(&mut text, found));
     }
+    write_unplayed(&mut text, &guests.rows);
     for missing in &guests.missing {
         let _ = writeln!(text, "{}: {}: {}", paint(OPEN, "not asked"), missing.guest, missing.why);
         if let Some(install) = &missing.install {
@@ -97,17 +95,28 @@ pub(in crate::render) const HEADINGS: [&str; 11] = [
     "mismatches",
 ];
 
-/// Scenarios that a row does not count as what their file says.
-fn write_unplayed(text: &mut String, row: &Row, played: &Played) {
-    let (guest, engine) = (row.guest, row.engine);
-    for (why, names) in &played.skipped {
-        let _ = writeln!(text, "{guest} ({engine}): {} scenarios not played: {why}", names.len());
-    }
-    for alike in &played.alike {
-        let _ = writeln!(
-            text,
-            "{guest} ({engine}): guest and model differ from the scenario alike: {alike}"
-        );
+/// Scenarios that were not played, and those that guest and model see otherwise than their file says: once for a guest
+/// whose engines agree about them.
+fn write_unplayed(text: &mut String, rows: &[Row]) {
+    let mut before: Option<&Row> = None;
+    for row in rows {
+        let Some(played) = &row.played else { continue };
+        let same = |earlier: &Row| {
+            let other = earlier.played.as_ref();
+            earlier.guest == row.guest
+                && other.is_some_and(|other| other.skipped == played.skipped && other.alike == played.alike)
+        };
+        if before.is_some_and(same) {
+            continue;
+        }
+        before = Some(row);
+        let guest = paint(NAME, row.guest);
+        for (why, names) in &played.skipped {
+            let _ = writeln!(text, "{guest}: {} scenarios not played: {why}", names.len());
+        }
+        for alike in &played.alike {
+            let _ = writeln!(text, "{guest}: guest and model differ from the scenario alike: {alike}");
+        }
     }
 }
 

@@ -43,6 +43,7 @@ fn facts(endian: Endian) -> Facts {
         x32: true,
         getppid: 110,
         number_mask: u32::MAX,
+        passes: None,
         native: Gate {
             arch: ARCHES[0],
             ip: 0x40_1234,
@@ -178,6 +179,7 @@ fn numbers_that_a_kernel_cuts_are_put_into_the_program() {
     let whole = facts(Endian::Big);
     let cut = Facts {
         number_mask: 0xffff,
+        passes: None,
         x32: false,
         ..whole.clone()
     };

@@ -6,7 +6,7 @@ mod script;
 
 use core::cell::RefCell;
 
-use callproof_vm::effect::{Effect, Interruption, Record, Scope};
+use callproof_vm::effect::{Convention, Effect, Interruption, Record, Scope};
 use callproof_vm::task::{Admin, Host, NotRunning, Observed, ThreadId, World};
 use callproof_vm::{Gate, Insn, Kernel, Machine, SeccompData};
 
@@ -25,6 +25,7 @@ pub struct Model {
     kernel: Kernel,
     seize_checks_suspend: bool,
     any_release: bool,
+    convention: Convention,
     fault: Option<Fault>,
 }
 
@@ -36,8 +37,15 @@ impl Model {
             kernel,
             seize_checks_suspend: kernel.has(Gate::SeizeChecksSuspend),
             any_release: false,
+            convention: Convention::default(),
             fault: None,
         }
+    }
+
+    /// The model of a kernel that hands results to its callers in this way.
+    #[must_use]
+    pub const fn with_convention(self, convention: Convention) -> Self {
+        Self { convention, ..self }
     }
 
     /// The model of a kernel whose `PTRACE_SEIZE` checks who may suspend seccomp, or does not, whatever the release says.
@@ -114,6 +122,7 @@ impl<'s> Stage<'s> {
     fn new(scenario: &'s Scenario, model: Model) -> Self {
         let mut world = World::new(Host {
             seize_checks_suspend: model.seize_checks_suspend,
+            convention: model.convention,
             ..Host::from(Machine {
                 kernel: model.kernel,
                 ..Machine::default()
