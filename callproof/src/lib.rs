@@ -19,6 +19,7 @@
 //! | have one test for each line of a case file | [`cases!`] |
 //! | run case files and get what came of them as data | [`mod@cases`] |
 //! | find what is likely wrong with a filter | [`mod@lint`] |
+//! | fuzz a compiler, an optimiser or an emulator of filters | [`mod@judge`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -30,6 +31,7 @@ mod error;
 mod exhibit;
 mod filter;
 pub mod harness;
+pub mod judge;
 pub mod lint;
 mod macros;
 mod nearest;
