@@ -31,6 +31,7 @@ fn proved(
         machine,
         order,
         limits: *limits,
+        ..Judge::default()
     };
     match judge.policy(program, policy) {
         Ok(Agreement::Proved) => Ok(()),

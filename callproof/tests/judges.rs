@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use callproof::judge::{Agreement, Judge, admission, engine, round_trips};
-use callproof_abi::Abi;
-use callproof_formats::policy::{PolicyFormat, PolicyOptions};
-use callproof_policy::{AbiItem, CompileOptions, Env, GroundPolicy, Policy, compile};
+use callproof_formats::policy::{PolicyFormat, PolicyWriteOptions};
+use callproof_policy::{CompileOptions, Env, GroundPolicy, Policy, compile};
 use callproof_testgen::policy::{PolicyCalls, PolicyShape, policy};
 use callproof_testgen::reference::{Fault, Reference};
 use callproof_testgen::{Caller, Harvest, Seed, near_valid, program};
@@ -17,17 +16,6 @@ fn ground(policy: &Policy) -> GroundPolicy {
 
 fn usual(shape: PolicyShape) -> PolicyShape {
     PolicyShape { long: 0, ..shape }
-}
-
-/// The ABIs of the last rule.
-fn abis(policy: &Policy) -> Vec<Abi> {
-    let on = policy.rules.last().and_then(|rule| rule.calls.on.as_ref());
-    let abi = |item: &AbiItem| match item {
-        AbiItem::Abi(abi) => Some(*abi),
-        _ => None,
-    };
-    on.map(|on| on.items.iter().filter_map(abi).collect())
-        .unwrap_or_default()
 }
 
 #[test]
@@ -92,14 +80,7 @@ fn written_policies_are_proved_to_mean_the_same() {
         let mut proved = 0;
         for number in 0..40 {
             let made = policy(&mut Seed::new(12, number), &usual(shape.clone()));
-            let options = PolicyOptions {
-                abis: if format == PolicyFormat::Oci {
-                    Vec::new()
-                } else {
-                    abis(&made)
-                },
-                ..PolicyOptions::default()
-            };
+            let options = PolicyWriteOptions::default();
             match judge.written(&made, format, &options) {
                 Ok(Agreement::Proved) => proved += 1,
                 Ok(Agreement::Undecided(_)) => {}
@@ -128,7 +109,7 @@ fn what_cannot_be_written_or_installed_says_so() {
     let policy = callproof_policy::parse_policy("test", "default kill\nnotify read on x86_64\n").unwrap();
     let judge = Judge::default();
     let found = judge
-        .written(&policy, PolicyFormat::Seccompiler, &PolicyOptions::default())
+        .written(&policy, PolicyFormat::Seccompiler, &PolicyWriteOptions::default())
         .unwrap_err();
     assert!(found.message.contains("no words for notify"), "{found}");
     let found = judge.policy(&[Insn::stmt(0x20, 2)], &ground(&policy)).unwrap_err();

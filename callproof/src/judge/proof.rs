@@ -1,6 +1,8 @@
 //! Judges that decide about every call.
 
-use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, read_policy, write_policy};
+use callproof_formats::policy::{
+    PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, read_policy, write_policy_text,
+};
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{
     ByteOrder, CallPattern, Claim, CompileOptions, Env, GroundPolicy, Policy, Predicate, Problems, Selector, Span,
@@ -23,6 +25,8 @@ pub struct Judge {
     pub order: ByteOrder,
     /// The limits of the search
     pub limits: Limits,
+    /// The ABIs that count; every possible input unless it says otherwise
+    pub env: Env,
 }
 
 impl Judge {
@@ -67,23 +71,41 @@ impl Judge {
         }
     }
 
-    /// Whether a policy that is written in a format means the same to the reader of the format, for the ABIs given.
+    /// Whether a policy that is written in a format means the same to the reader of the format, who is told the ABIs that
+    /// the text does not say.
     ///
     /// # Errors
     /// When the format cannot say it, when what is written cannot be read, or a call that shows the difference.
-    pub fn written(&self, policy: &Policy, format: PolicyFormat, options: &PolicyOptions<'_>) -> Judged {
+    pub fn written(&self, policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Judged {
+        self.rewritten(policy, format, options).map(|(_, agreement)| agreement)
+    }
+
+    /// The same, with the text.
+    pub(crate) fn rewritten(
+        &self,
+        policy: &Policy,
+        format: PolicyFormat,
+        options: &PolicyWriteOptions,
+    ) -> Result<(PolicyText, Agreement), Box<Disagreement>> {
         let told = |problems: Problems| {
             let list = problems.problems.iter().map(|problem| problem.message.as_str());
             Disagreement::new(list.collect::<Vec<_>>().join("; "))
         };
-        let text = write_policy(policy, format, &PolicyWriteOptions::default()).map_err(told)?;
-        let read = read_policy("written", text.as_bytes(), Some(format), options).map_err(told)?;
+        let written = write_policy_text(policy, format, options).map_err(told)?;
+        let reading = PolicyOptions {
+            abis: written.abis.clone(),
+            ..PolicyOptions::default()
+        };
+        let read = read_policy("written", written.text.as_bytes(), Some(format), &reading).map_err(told)?;
         let ground = |policy: &Policy| {
             let told = |problems| told(Problems::new("policy", "", problems));
-            policy.ground(&Env::default()).map_err(told)
+            policy.ground(&options.env).map_err(told)
         };
         match read.policies.as_slice() {
-            [read] => self.policies(&ground(read)?, &ground(policy)?),
+            [read] => {
+                let agreement = self.policies(&ground(read)?, &ground(policy)?)?;
+                Ok((written, agreement))
+            }
             many => Err(Disagreement::new(format_args!(
                 "the text comes to {} filters",
                 many.len()
@@ -112,10 +134,9 @@ impl Judge {
         };
         let others = vec![("other".to_owned(), side)];
         let mut session = Session::new(&filters, others, self.machine, self.order, &self.limits);
-        let env = Env::default();
         let query = Query {
             claim: &claim,
-            env: &env,
+            env: &self.env,
         };
         let outcome = session.ask(&query).map_err(Disagreement::new)?;
         match outcome.answer {
