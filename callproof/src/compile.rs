@@ -1,12 +1,11 @@
 //! Policies to filters that are proved to be them.
 
-use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{ByteOrder, CallPattern, Claim, CompileOptions, Env, GroundPolicy, Predicate, Selector, Span};
-use callproof_verifier::{Answer, AskError, Limits, Query, Session, Side};
-use callproof_vm::{Filter, Insn, Machine};
+use callproof_policy::{ByteOrder, CompileOptions, GroundPolicy};
+use callproof_verifier::Limits;
+use callproof_vm::{Insn, Machine};
 
-use crate::cases::judge::undecided;
 use crate::error::{Error, ErrorKind};
+use crate::judge::{Agreement, Judge};
 
 /// Compiles a policy, and proves that the filter says what the policy says, for every call. Nothing else is returned.
 ///
@@ -28,47 +27,28 @@ fn proved(
     order: ByteOrder,
     limits: &Limits,
 ) -> Result<(), Error> {
-    let bug = |what: &dyn core::fmt::Display| Error::new(ErrorKind::Bug, format_args!("the compiled filter {what}"));
-    let filters = [Filter::load_on(machine.kernel, program).map_err(|rejected| bug(&rejected))?];
-    let others = vec![("policy".to_owned(), Side::Policy(policy.clone()))];
-    let claim = Claim::Relation {
-        left: Operand::Own,
-        relation: Comparison::Equals,
-        right: Operand::Named("policy".to_owned(), Span::default()),
-        calls: Predicate::of(CallPattern::new(Selector::Any)),
+    let judge = Judge {
+        machine,
+        order,
+        limits: *limits,
+        ..Judge::default()
     };
-    let mut session = Session::new(&filters, others, machine, order, limits);
-    let query = Query {
-        claim: &claim,
-        env: &Env::default(),
-    };
-    let outcome = session.ask(&query).map_err(|error: AskError| bug(&error))?;
-    match outcome.answer {
-        Answer::Holds { .. } => Ok(()),
-        Answer::Undecided(tried) => {
-            let message = format!(
-                "whether the compiled filter is the policy is undecided: {}",
-                undecided(&tried)
-            );
+    match judge.policy(program, policy) {
+        Ok(Agreement::Proved) => Ok(()),
+        Ok(Agreement::Undecided(why)) => {
+            let message = format!("whether the compiled filter is the policy is undecided: {why}");
             Err(Error::new(ErrorKind::Undecided, message).help("split the policy, or name fewer ABIs"))
         }
-        Answer::Fails(found) => {
-            let call = found
-                .shown
-                .first()
-                .map(|shown| callproof_formats::call::print(&shown.call));
-            Err(bug(&format_args!(
-                "is not the policy: see {}",
-                call.unwrap_or_default()
-            )))
-        }
-        Answer::Vacuous => Err(bug(&"was compared with nothing")),
+        Err(wrong) => Err(Error::new(
+            ErrorKind::Bug,
+            format_args!("a compiled filter is wrong: {wrong}"),
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use callproof_policy::parse_policy;
+    use callproof_policy::{Env, parse_policy};
 
     use super::*;
 

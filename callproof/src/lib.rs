@@ -21,6 +21,7 @@
 //! | find what is likely wrong with a filter | [`mod@lint`] |
 //! | test a compiler: hold what it made against its policy, or two filters against each other | [`assert_compiles_to!`], [`mod@relate`] |
 //! | count what calls cost | [`mod@cost`] |
+//! | fuzz a compiler, an optimiser or an emulator of filters | [`mod@judge`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
@@ -34,6 +35,7 @@ mod exhibit;
 mod filter;
 pub mod fuzz;
 pub mod harness;
+pub mod judge;
 pub mod lint;
 mod macros;
 mod nearest;

@@ -3,28 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use callproof_abi::Abi;
-use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, Runtime, read_policy, write_policy};
-use callproof_policy::{Env, GroundPolicy, Policy, parse_policy};
+use callproof_formats::policy::{
+    PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, Runtime, read_policy, write_policy, write_policy_text,
+};
+use callproof_policy::{AbiItem, AbiList, Env, GroundPolicy, Policy, parse_policy};
 use callproof_testgen::Seed;
 use callproof_testgen::policy::{PolicyCalls, PolicyShape, policy};
 use callproof_vm::SeccompData;
 
 fn ground(policy: &Policy) -> GroundPolicy {
     policy.ground(&Env::default()).unwrap()
-}
-
-/// The ABIs of the rules, the first one native: what has to be said beside a text that does not list them.
-fn abis(policy: &Policy, format: PolicyFormat) -> Vec<Abi> {
-    if format == PolicyFormat::Oci {
-        return Vec::new();
-    }
-    let on = policy.rules.last().and_then(|rule| rule.calls.on.as_ref());
-    let items = on.map(|on| on.items.as_slice()).unwrap_or_default();
-    let abi = |item: &callproof_policy::AbiItem| match item {
-        callproof_policy::AbiItem::Abi(abi) => Some(*abi),
-        _ => None,
-    };
-    items.iter().filter_map(abi).collect()
 }
 
 fn read(text: &str, format: PolicyFormat, options: &PolicyOptions<'_>) -> Policy {
@@ -67,13 +55,13 @@ fn round_trips(format: PolicyFormat, shape: &PolicyShape, policies: u64, runtime
     for number in 0..policies {
         let mut seed = Seed::new(7, number);
         let made = policy(&mut seed, shape);
-        let text = match write_policy(&made, format, &PolicyWriteOptions::default()) {
-            Ok(text) => text,
+        let PolicyText { text, abis } = match write_policy_text(&made, format, &PolicyWriteOptions::default()) {
+            Ok(written) => written,
             Err(problems) => panic!("{number}: {:?}\n{made}", problems.problems),
         };
         for &runtime in runtimes {
             let options = PolicyOptions {
-                abis: abis(&made, format),
+                abis: abis.clone(),
                 runtime,
                 ..PolicyOptions::default()
             };
@@ -153,13 +141,13 @@ fn any_policy_is_refused_or_means_the_same() {
                 ..PolicyShape::default()
             };
             let made = policy(&mut seed, &shape);
-            let Ok(text) = write_policy(&made, format, &PolicyWriteOptions::default()) else {
+            let Ok(PolicyText { text, abis }) = write_policy_text(&made, format, &PolicyWriteOptions::default()) else {
                 refused += 1;
                 continue;
             };
             written += 1;
             let options = PolicyOptions {
-                abis: abis(&made, format),
+                abis,
                 ..PolicyOptions::default()
             };
             let (made_ground, back) = (ground(&made), ground(&read(&text, format, &options)));
@@ -277,4 +265,35 @@ fn what_is_too_long_is_refused() {
     );
     assert!(refusal(&text, PolicyFormat::Minijail).contains("rule 1"));
     assert!(refusal(&text, PolicyFormat::Minijail).contains("more than 4096 tests"));
+}
+
+#[test]
+fn what_other_abis_get_can_be_left_to_the_tool() {
+    let policy = parse_policy(
+        "test",
+        "default errno(EPERM)\nallow read, write\nlog openat(_, _, raw:0)\n",
+    )
+    .unwrap();
+    let native = AbiList::of([AbiItem::Abi(Abi::X86_64)]);
+    for format in [PolicyFormat::Oci, PolicyFormat::Kafel, PolicyFormat::Pfc] {
+        let mut options = PolicyWriteOptions {
+            env: Env::new(native.clone()),
+            ..PolicyWriteOptions::default()
+        };
+        // libseccomp gives others any answer that it is told, the other tools kill.
+        assert_eq!(
+            write_policy(&policy, format, &options).is_ok(),
+            format == PolicyFormat::Pfc
+        );
+        options.abis = vec![Abi::X86_64];
+        let text = write_policy(&policy, format, &options).unwrap();
+        let back = ground(&read(&text, format, &PolicyOptions::default()));
+        let made = policy.ground(&options.env).unwrap();
+        let mut seed = Seed::new(9, 0);
+        for call in calls([&made, &back], &mut seed, 500) {
+            if Abi::from_call(call.arch, call.nr.cast_unsigned()) == Some(Abi::X86_64) {
+                assert_eq!(back.decide(&call), made.decide(&call), "{format} {call:x?}\n{text}");
+            }
+        }
+    }
 }

@@ -115,18 +115,22 @@ impl Choose for Bytes<'_> {
     }
 
     fn below(&mut self, bound: u32) -> u32 {
-        // A small choice takes one byte: mutations of the input then change one choice and leave the others.
-        match bound {
-            0..=1 => 0,
-            2..=0x100 => scale(self.take(1) << 24, bound),
-            0x101..=0x1_0000 => scale(self.take(2) << 16, bound),
-            _ => scale(self.take(4), bound),
-        }
+        thrifty(bound, |count| self.take(count))
     }
 
     fn half(&mut self) -> u32 {
         let [a, b, c, d, ..] = self.take(4).to_le_bytes();
         u32::from_le_bytes([a, b, c, d])
+    }
+}
+
+/// A number below `bound` of as few bytes as it takes: mutations of the input then change one choice and leave the others.
+pub(crate) fn thrifty(bound: u32, mut take: impl FnMut(u32) -> u64) -> u32 {
+    match bound {
+        0..=1 => 0,
+        2..=0x100 => scale(take(1) << 24, bound),
+        0x101..=0x1_0000 => scale(take(2) << 16, bound),
+        _ => scale(take(4), bound),
     }
 }
 

@@ -4,11 +4,15 @@
 //! |---|---|
 //! | a program that the kernel installs | [`program()`], or [`program_of`] a certain [`Shape`] |
 //! | a program that the kernel may well refuse | [`near_valid`] |
+//! | a program laid out as compilers of policies lay them out | [`realistic()`] |
 //! | calls that reach the branches of a program | [`Harvest`] |
 //! | a value that a filter may return | [`action_word`] |
 //! | a policy, and calls that reach its rules | [`policy`](mod@policy) |
 //! | the smallest case that still fails | [`shrink()`] |
 //! | a second opinion, if wished a wrong one | [`mod@reference`] |
+//!
+//! With the features `arbitrary` and `proptest` there are the modules `arbitrary` and `strategies`: the same as values
+//! and strategies of these crates.
 //!
 //! Every generator draws from a [`Choose`]: [`Seed`] for a reproducible stream of cases, [`Bytes`] for fuzzers and
 //! property tests that change and shrink the bytes behind a case. Equal choices give equal cases, on every machine and
@@ -26,6 +30,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 mod choose;
 pub mod compare;
 mod constants;
@@ -33,12 +39,16 @@ mod data;
 mod mutate;
 pub mod policy;
 mod program;
+mod realistic;
 pub mod reference;
 mod shrink;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 
 pub use choose::{Bytes, Choose, Seed};
 pub use constants::{action_word, constant};
 pub use data::{Caller, Harvest};
 pub use mutate::near_valid;
 pub use program::{Shape, program, program_of};
+pub use realistic::realistic;
 pub use shrink::{Case, shrink};

@@ -35,7 +35,7 @@ use callproof_vm::Kernel;
 
 pub use detect::detect_policy;
 pub use words::{CAPABILITIES, capability};
-pub use write::{PolicyWriteOptions, write_policy};
+pub use write::{PolicyText, PolicyWriteOptions, write_policy, write_policy_text};
 
 /// Longest text that is read, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;

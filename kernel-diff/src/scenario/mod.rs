@@ -4,6 +4,7 @@
 //! step. A [`Runner`] plays them: [`Model`] on the task model of `callproof-vm`, [`Running`] on the kernel, in child
 //! processes. Both must see what the file says, word for word. `docs/SCENARIOS.md` has the language.
 
+#[cfg(target_os = "linux")]
 pub(crate) mod abroad;
 mod calls;
 #[cfg(target_os = "linux")]

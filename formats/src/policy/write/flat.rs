@@ -142,6 +142,11 @@ impl FlatCell {
         home.is_none_or(|abi| Abi::from_call(abi.audit_arch(), number) == Some(abi))
     }
 
+    /// Whether the ABI is one of those that count; none counts all.
+    pub(super) fn counts(&self, only: &[Abi]) -> bool {
+        only.is_empty() || self.cell.abi().is_some_and(|abi| only.contains(&abi))
+    }
+
     /// What the number gets.
     pub(super) fn call(&self, number: u32) -> Call {
         let (mut lines, mut otherwise) = (Vec::new(), self.default);

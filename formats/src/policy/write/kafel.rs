@@ -9,7 +9,7 @@ use super::alternatives::Unsayable;
 use super::flat::{Call, Flat};
 use super::library::register;
 use super::one_abi::{Habit, OneAbi, one_abi};
-use super::{PolicyWriteOptions, Refused};
+use super::{PolicyText, PolicyWriteOptions, Refused};
 use crate::policy::kafel::TARGETS;
 
 /// Names of the registers; with names of its own Kafel compares all 64 bits of an argument.
@@ -18,16 +18,14 @@ const ARGUMENTS: &str = "(a0, a1, a2, a3, a4, a5)";
 const LONGEST: usize = 1 << 16;
 
 /// Writes a policy of one body.
-pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> String {
+pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> Option<PolicyText> {
     let habit = Habit {
         elsewhere: Action::KillThread.value().unwrap_or_default(),
         tool: "Kafel",
     };
     let with_data = [Action::Errno, Action::Trap, Action::Trace];
     flat.check_answers("Kafel", &Action::ALL, &with_data, refused);
-    let Some(policy) = one_abi(flat, options, habit, refused) else {
-        return String::new();
-    };
+    let policy = one_abi(flat, options, habit, refused)?;
     if !TARGETS.contains(&policy.abi) {
         let known: Vec<&str> = TARGETS.iter().map(|abi| abi.name()).collect();
         let message = format!("Kafel compiles nothing for {}", policy.abi);
@@ -55,7 +53,8 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
         );
     }
     let _ = writeln!(text, "DEFAULT {}", action(policy.other));
-    text
+    let abis = vec![policy.abi];
+    Some(PolicyText { text, abis })
 }
 
 /// What a call gets, in order.

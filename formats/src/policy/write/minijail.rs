@@ -10,11 +10,11 @@ use super::bits::{Bits, each_bit, equalities};
 use super::flat::{Call, Flat};
 use super::library::register;
 use super::one_abi::{Habit, answer, one_abi};
-use super::{PolicyWriteOptions, Refused};
+use super::{PolicyText, PolicyWriteOptions, Refused};
 use crate::policy::build::LOW;
 
 /// Writes the text of a policy.
-pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> String {
+pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> Option<PolicyText> {
     let kill = if options.kill_process {
         Action::KillProcess
     } else {
@@ -25,9 +25,7 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
         tool: "minijail",
     };
     flat.check_answers("minijail", &Action::ALL, &[Action::Errno], refused);
-    let Some(policy) = one_abi(flat, options, habit, refused) else {
-        return String::new();
-    };
+    let policy = one_abi(flat, options, habit, refused)?;
     let mut text = default(policy.other, &policy.calls, refused);
     let word = if policy.abi.register_bits() == 32 {
         LOW
@@ -56,7 +54,8 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
             Err(why) => refused.push(format!("{}: {}", by(), why.message()), why.help()),
         }
     }
-    text
+    let abis = vec![policy.abi];
+    Some(PolicyText { text, abis })
 }
 
 /// The line about all other calls.

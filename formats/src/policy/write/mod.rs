@@ -25,10 +25,21 @@ use flat::Flat;
 pub struct PolicyWriteOptions {
     /// The ABIs in force for rules that name none, and named sets
     pub env: Env,
-    /// The ABI of a format whose policies are for one; without it the one that the policy has rules for
-    pub abi: Option<Abi>,
+    /// The ABIs that count: what the policy says of others is left to what the tool does there, which is mostly to kill.
+    /// Empty: every ABI counts, and a format whose policies are for one ABI takes the one that rules are about
+    pub abis: Vec<Abi>,
     /// Minijail: that the policy is used with `--use-kill-process`, so that calls of other ABIs kill the process
     pub kill_process: bool,
+}
+
+/// A policy in a format, and what has to be said beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyText {
+    /// The text
+    pub text: String,
+    /// The ABIs to name to a reader of the text ([`PolicyOptions::abis`](super::PolicyOptions)), the native one first;
+    /// empty when the text itself says
+    pub abis: Vec<Abi>,
 }
 
 /// Writes a policy in a format. Reading the result back, for the same ABI, gives a policy that answers every call the
@@ -36,7 +47,7 @@ pub struct PolicyWriteOptions {
 ///
 /// ```
 /// use callproof_formats::policy::{PolicyFormat, PolicyWriteOptions, write_policy};
-/// let text = "default kill_process\nallow read, write(0..=2) on x86_64\nerrno(EPERM) * on x86_64\n";
+/// let text = "default kill_process\nallow read, write(0..=2) on x86_64\nerrno(EPERM) * on x86_64, x32\n";
 /// let policy = callproof_policy::parse_policy("first.policy", text)?;
 /// let json = write_policy(&policy, PolicyFormat::Seccompiler, &PolicyWriteOptions::default())?;
 /// assert!(json.contains(r#""syscall": "read""#));
@@ -47,33 +58,48 @@ pub struct PolicyWriteOptions {
 /// What the format cannot say, with the rules that say it; what is wrong with the policy itself; and units of systemd,
 /// which are not written.
 pub fn write_policy(policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Result<String, Problems> {
+    write_policy_text(policy, format, options).map(|written| written.text)
+}
+
+/// The same, with the ABIs that have to be said beside the text.
+///
+/// # Errors
+/// As for [`write_policy`].
+pub fn write_policy_text(
+    policy: &Policy,
+    format: PolicyFormat,
+    options: &PolicyWriteOptions,
+) -> Result<PolicyText, Problems> {
     written(policy, format, options).map_err(|mut problems| {
         problems.truncate(TOLD);
         Problems::new(format!("the policy, to be written for {format}"), "", problems)
     })
 }
 
-fn written(policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Result<String, Vec<Problem>> {
+fn written(policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Result<PolicyText, Vec<Problem>> {
     let flat = Flat::of(policy, &options.env)?;
     let mut refused = Refused::default();
-    let text = match format {
-        PolicyFormat::Policy => policy.to_string(),
-        PolicyFormat::Oci => oci::write(&flat, &mut refused),
+    let for_one = match format {
         PolicyFormat::Seccompiler => seccompiler::write(&flat, options, &mut refused),
         PolicyFormat::Minijail => minijail::write(&flat, options, &mut refused),
         PolicyFormat::Kafel => kafel::write(&flat, options, &mut refused),
-        PolicyFormat::Pfc => pfc::write(&flat, &mut refused),
+        _ => None,
+    };
+    let text = match format {
+        PolicyFormat::Policy => policy.to_string(),
+        PolicyFormat::Oci => oci::write(&flat, &options.abis, &mut refused),
+        PolicyFormat::Pfc => pfc::write(&flat, &options.abis, &mut refused),
         PolicyFormat::Systemd => {
             let help = "formats that can be written are policy, oci, seccompiler, minijail, kafel and pfc";
             refused.push("units of systemd are not written", help);
             String::new()
         }
+        PolicyFormat::Seccompiler | PolicyFormat::Minijail | PolicyFormat::Kafel => String::new(),
     };
-    if refused.problems.is_empty() {
-        Ok(text)
-    } else {
-        Err(refused.problems)
+    if !refused.problems.is_empty() {
+        return Err(refused.problems);
     }
+    Ok(for_one.unwrap_or(PolicyText { text, abis: Vec::new() }))
 }
 
 /// What a format cannot say.

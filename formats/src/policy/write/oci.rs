@@ -22,7 +22,7 @@ struct Entry {
 }
 
 /// Writes the text of a profile, by the words of the specification.
-pub(super) fn write(flat: &Flat<'_>, refused: &mut Refused) -> String {
+pub(super) fn write(flat: &Flat<'_>, only: &[Abi], refused: &mut Refused) -> String {
     flat.check_answers(
         "the specification",
         &Action::ALL,
@@ -30,7 +30,7 @@ pub(super) fn write(flat: &Flat<'_>, refused: &mut Refused) -> String {
         refused,
     );
     let elsewhere = Action::KillThread.value();
-    let listed = listed(flat, elsewhere, refused);
+    let listed = listed(flat, elsewhere, only, refused);
     let mut others = Vec::new();
     for cell in &listed {
         others.extend(other(cell, flat, refused));
@@ -67,8 +67,12 @@ pub(super) fn write(flat: &Flat<'_>, refused: &mut Refused) -> String {
 }
 
 /// The ABIs that get anything but what libseccomp gives to those that a profile does not list.
-fn listed<'f>(flat: &'f Flat<'_>, elsewhere: Option<u32>, refused: &mut Refused) -> Vec<&'f FlatCell> {
-    let listed: Vec<&FlatCell> = flat.cells.iter().filter(|cell| cell.uniform() != elsewhere).collect();
+fn listed<'f>(flat: &'f Flat<'_>, elsewhere: Option<u32>, only: &[Abi], refused: &mut Refused) -> Vec<&'f FlatCell> {
+    let listed: Vec<&FlatCell> = flat
+        .cells
+        .iter()
+        .filter(|cell| cell.counts(only) && cell.uniform() != elsewhere)
+        .collect();
     let mut order = None;
     for cell in &listed {
         let by = cell

@@ -34,13 +34,14 @@ pub(super) fn one_abi(
     habit: Habit,
     refused: &mut Refused,
 ) -> Option<OneAbi> {
-    let abi = options.abi.unwrap_or_else(|| main_abi(flat, habit.elsewhere));
+    let only = &options.abis;
+    let abi = only.first().copied().unwrap_or_else(|| main_abi(flat, habit.elsewhere));
     let cell = flat.of_abi(abi)?;
     let other = other(cell, flat, refused)?;
     let shared = same_arch(abi);
     for cell in &flat.cells {
         let home = cell.cell.abi();
-        if home == Some(abi) {
+        if home == Some(abi) || !cell.counts(only) {
             continue;
         }
         let beside = home.is_some_and(|home| shared.contains(&home));

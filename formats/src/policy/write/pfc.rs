@@ -18,7 +18,7 @@ const GUARDED: RangeInclusive<u32> = 0x8000_0000..=0xbfff_ffff;
 const DEEPEST: usize = 60;
 
 /// Writes sections for the ABIs, and the action for all others.
-pub(super) fn write(flat: &Flat<'_>, refused: &mut Refused) -> String {
+pub(super) fn write(flat: &Flat<'_>, only: &[Abi], refused: &mut Refused) -> String {
     flat.check_answers(
         "pseudo filter code",
         &Action::ALL,
@@ -32,7 +32,11 @@ pub(super) fn write(flat: &Flat<'_>, refused: &mut Refused) -> String {
         return String::new();
     };
     let mut text = "#\n# pseudo filter code start\n#\n".to_owned();
-    for cell in flat.cells.iter().filter(|cell| cell.uniform() != Some(elsewhere)) {
+    let sections = flat
+        .cells
+        .iter()
+        .filter(|cell| cell.counts(only) && cell.uniform() != Some(elsewhere));
+    for cell in sections {
         section(cell, flat, elsewhere, &mut text, refused);
     }
     let _ = write!(text, "# invalid architecture action\naction {};\n", action(elsewhere));

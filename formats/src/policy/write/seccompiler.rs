@@ -8,7 +8,7 @@ use super::alternatives::{Alternatives, Unsayable, alternatives};
 use super::flat::{Call, Flat};
 use super::library::whole;
 use super::one_abi::{Habit, answer, one_abi};
-use super::{PolicyWriteOptions, Refused};
+use super::{PolicyText, PolicyWriteOptions, Refused};
 use crate::policy::build::{Arg, LOW, Test};
 
 /// The answers that seccompiler has words for.
@@ -26,15 +26,13 @@ const ACTIONS: &[Action] = &[
 type Part = (Arg, bool);
 
 /// Writes a file with one filter, `main`.
-pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> String {
+pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut Refused) -> Option<PolicyText> {
     let habit = Habit {
         elsewhere: Action::KillProcess.value().unwrap_or_default(),
         tool: "seccompiler",
     };
     flat.check_answers("seccompiler", ACTIONS, &[Action::Errno, Action::Trace], refused);
-    let Some(policy) = one_abi(flat, options, habit, refused) else {
-        return String::new();
-    };
+    let policy = one_abi(flat, options, habit, refused)?;
     let matched = matched(&policy.calls, policy.other, flat, refused);
     let mut rules = Vec::new();
     for call in &policy.calls {
@@ -64,7 +62,10 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
         "filter": rules,
     });
     let text = serde_json::to_string_pretty(&json!({ "main": filter }));
-    text.unwrap_or_default() + "\n"
+    Some(PolicyText {
+        text: text.unwrap_or_default() + "\n",
+        abis: vec![policy.abi],
+    })
 }
 
 /// The one answer that calls get beside that of all others.
