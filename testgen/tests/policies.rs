@@ -83,7 +83,8 @@ fn policies_have_what_their_shape_has_and_nothing_else() {
             let policy = policy(&mut Seed::new(2, number), &shape);
             longest = longest.max(policy.rules.len());
             let (_, rules) = policy.rules.split_last().unwrap();
-            for rule in rules {
+            let guard = usize::from(shape.guarded && policy.to_string().contains("0x80000000..="));
+            for rule in rules.iter().skip(guard) {
                 assert!(shape.answers.contains(&rule.answer));
                 answers.insert(format!("{:?}", rule.answer));
                 abis.extend(
@@ -161,7 +162,6 @@ fn calls_reach_most_rules_that_can_be_reached() {
         }
         // The rest is mostly rules that cannot be reached, behind others that have all their calls.
         assert!(hit * 100 > there * 60, "{name}: {hit} of {there}");
-        println!("{name}: {hit} of {there} rules reached");
     }
 }
 

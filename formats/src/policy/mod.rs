@@ -25,6 +25,7 @@ mod scmp;
 mod seccompiler;
 mod systemd;
 mod words;
+mod write;
 
 use std::collections::BTreeSet;
 
@@ -34,6 +35,7 @@ use callproof_vm::Kernel;
 
 pub use detect::detect_policy;
 pub use words::{CAPABILITIES, capability};
+pub use write::{PolicyWriteOptions, write_policy};
 
 /// Longest text that is read, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1 << 20;

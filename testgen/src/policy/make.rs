@@ -27,12 +27,32 @@ pub fn policy(choose: &mut impl Choose, shape: &PolicyShape) -> Policy {
     let mut rules: Vec<Rule> = (0..count(choose, shape)).filter_map(|_| maker.rule(choose)).collect();
     let any = Predicate::of(CallPattern::new(Selector::Any));
     rules.push(Rule {
-        calls: on(any, &maker.abis),
+        calls: on(any, &last_abis(shape, &maker.abis)),
         answer: default,
     });
+    let elsewhere = some_answer(choose, &shape.elsewhere);
+    if shape.guarded && maker.abis.contains(&Abi::X86_64) {
+        rules.insert(0, guard(&elsewhere));
+    }
     Policy {
-        default: some_answer(choose, &shape.elsewhere),
+        default: elsewhere,
         rules,
+    }
+}
+
+/// The ABIs of the last rule.
+fn last_abis(shape: &PolicyShape, abis: &[Abi]) -> Vec<Abi> {
+    let beside = |other: &Abi| abis.iter().any(|abi| abi.audit_arch() == other.audit_arch()) && !abis.contains(other);
+    let others = Abi::ALL.iter().copied().filter(|other| shape.by_arch && beside(other));
+    abis.iter().copied().chain(others).collect()
+}
+
+/// What libseccomp does to numbers of x86_64 with bit 31 and without bit 30.
+fn guard(answer: &Answer) -> Rule {
+    let numbers = CallPattern::new(Selector::Range(0x8000_0000, 0xbfff_ffff));
+    Rule {
+        calls: on(Predicate::of(numbers), &[Abi::X86_64]),
+        answer: answer.clone(),
     }
 }
 

@@ -41,6 +41,11 @@ pub struct PolicyShape {
     pub contradicting: bool,
     /// Whether rules can be for some of the ABIs only
     pub apart: bool,
+    /// Whether numbers of x86_64 from 0x80000000 to 0xbfffffff get what other ABIs get, as libseccomp has it
+    pub guarded: bool,
+    /// Whether ABIs with the `arch` word of a policy's ABI get what its other calls get, as where a tool looks at the word
+    /// alone: x32 beside x86_64
+    pub by_arch: bool,
     /// Whether calls are also meant by number, range or pattern, with exceptions, and values by name
     pub worded: bool,
 }
@@ -130,6 +135,8 @@ impl Default for PolicyShape {
             overlapping: true,
             contradicting: true,
             apart: true,
+            guarded: false,
+            by_arch: false,
             worded: true,
         }
     }
@@ -146,6 +153,7 @@ impl PolicyShape {
             elsewhere: vec![Answer::new(Action::KillProcess)],
             views: vec![View::Lo, View::Raw],
             one_answer: true,
+            by_arch: true,
             answers: without(Action::UserNotif, library.answers),
             defaults: without(Action::UserNotif, library.defaults),
             ..Self::library()
@@ -153,36 +161,43 @@ impl PolicyShape {
     }
 
     /// What a profile of the OCI specification can say, by its own words: the first entry that has a call decides.
+    /// The ABIs are little-endian ones, which can stand in one profile.
     #[must_use]
     pub fn oci() -> Self {
         Self {
+            abis: USUAL.iter().copied().filter(|abi| !abi.big_endian()).collect(),
             most_abis: 3,
             ..Self::library()
         }
     }
 
-    /// What libseccomp can be told in any order: one test for an argument, and rules of a call that agree.
+    /// What libseccomp can be told in any order: one test for an argument, and rules of a call that agree. Without x32,
+    /// whose numbers libseccomp mixes with those of x86_64.
     #[must_use]
     pub fn libseccomp() -> Self {
         Self {
+            abis: USUAL.iter().copied().filter(|abi| *abi != Abi::X32).collect(),
+            most_abis: 3,
             repeated: false,
             contradicting: false,
-            ..Self::oci()
+            guarded: true,
+            ..Self::library()
         }
     }
 
-    /// What minijail's text can say.
+    /// What minijail's text can say on ABIs of 64 bits; on those of 32 it compares the low halves ([`View::Lo`]).
     #[must_use]
     pub fn minijail() -> Self {
         let stops = [Action::KillThread, Action::KillProcess, Action::Trap, Action::UserNotif];
         let mut comparisons = Comparison::LIBRARY.to_vec();
         comparisons.push(Comparison::AnyBit);
         Self {
-            abis: vec![Abi::X86_64, Abi::I386, Abi::Aarch64, Abi::Arm],
+            abis: vec![Abi::X86_64, Abi::Aarch64, Abi::Riscv64],
             answers: answers(&[0], &[0], &[0, 4095]),
             defaults: stops.map(Answer::new).to_vec(),
             comparisons,
             views: vec![View::Raw],
+            by_arch: true,
             ..Self::library()
         }
     }
@@ -197,6 +212,7 @@ impl PolicyShape {
             comparisons: Comparison::ALL.to_vec(),
             views: vec![View::Kernel, View::Raw, View::Lo, View::Hi],
             nested: true,
+            by_arch: true,
             ..Self::library()
         }
     }

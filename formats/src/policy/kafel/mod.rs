@@ -20,7 +20,7 @@ use callproof_policy::{Problem, Span};
 use super::{PolicyOptions, PolicyRead};
 
 /// ABIs that Kafel has tables of.
-const TARGETS: &[Abi] = &[
+pub(super) const TARGETS: &[Abi] = &[
     Abi::X86_64,
     Abi::I386,
     Abi::Aarch64,

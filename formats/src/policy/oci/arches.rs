@@ -20,6 +20,14 @@ const ARCHITECTURES: &[(&str, Abi)] = &[
     ("SCMP_ARCH_SH", Abi::Sh), ("SCMP_ARCH_SHEB", Abi::Sheb),
 ];
 
+/// The name of an ABI in a profile, if it has one.
+pub(in crate::policy) fn architecture(abi: Abi) -> Option<&'static str> {
+    ARCHITECTURES
+        .iter()
+        .find(|(_, known)| *known == abi)
+        .map(|(name, _)| *name)
+}
+
 /// The ABIs of the filter, and those that the text lists.
 pub(super) fn abis(object: &Object<'_>, options: &PolicyOptions<'_>, report: &mut Report) -> (Vec<Abi>, Vec<Abi>) {
     let listed: Vec<Abi> = object

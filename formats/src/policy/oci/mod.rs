@@ -13,6 +13,8 @@ use super::build::{self, pattern, rule};
 use super::json::Json;
 use super::report::Report;
 use super::{PolicyOptions, PolicyRead, Runtime, names, scmp};
+pub(super) use arches::architecture;
+pub(super) use profile::ACTIONS;
 use profile::{Profile, Syscall};
 
 /// Reads a profile as the runtime of the options would.

@@ -23,7 +23,7 @@ const SYSCALL: &[&str] = &[
 ];
 const ARG: &[&str] = &["index", "value", "valueTwo", "op"];
 const CONDITIONS: &[&str] = &["caps", "arches", "minKernel"];
-const ACTIONS: &[(&str, Action)] = &[
+pub(in crate::policy) const ACTIONS: &[(&str, Action)] = &[
     ("SCMP_ACT_KILL", Action::KillThread),
     ("SCMP_ACT_KILL_THREAD", Action::KillThread),
     ("SCMP_ACT_KILL_PROCESS", Action::KillProcess),
