@@ -3,6 +3,9 @@
 //!
 //! `TRYCMD=overwrite cargo test -p callproof-cli --test cmd` writes what is printed now; read the difference like code.
 
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::path::Path;
 
 #[test]
@@ -11,13 +14,23 @@ fn the_command_prints_what_the_pages_say() {
     let root = package.parent().unwrap();
     // Pages name files as somebody in a checkout does.
     std::env::set_current_dir(root).unwrap();
+    // Campaigns go on where they were; those of the pages begin.
+    for findings in ["target/findings", "target/no-findings"] {
+        let _ = std::fs::remove_dir_all(root.join(findings));
+    }
+    let folder = canary::folder();
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(core::iter::once(folder.clone()).chain(std::env::split_paths(&others))).unwrap();
     trycmd::TestCases::new()
+        .register_bin("canary_compiler", folder.join("canary_compiler"))
+        .env("PATH", path.to_str().unwrap())
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .case(package.join("tests/cmd/*.trycmd"))
         .case(root.join("docs/CLI.md"))
         .case(root.join("docs/BUGS.md"))
         .case(root.join("docs/CASES.md"))
+        .case(root.join("docs/FUZZING.md"))
         .case(root.join("README.md"));
 }
 

@@ -28,8 +28,9 @@ fn of_campaign(campaign: &Campaign) -> String {
         (many, _) => paint(BAD, format_args!("{many} findings")),
     };
     let tried = campaign.now.all();
+    let policies = if tried == 1 { "policy" } else { "policies" };
     let mut text = format!(
-        "{verdict} in {tried} policies of seed {} for {}\n",
+        "{verdict} in {tried} {policies} of seed {} for {}\n",
         campaign.seed,
         paint(NAME, harmless(&campaign.compiler))
     );

@@ -1,0 +1,113 @@
+//! `fuzz` as scripts see it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a panic in a test is a failing test"
+)]
+
+#[path = "common/canary.rs"]
+mod canary;
+mod common;
+
+use common::{Ran, run};
+use serde_json::Value;
+
+fn fuzz(out: &str, compiler: &str, more: &[&str]) -> Ran {
+    let line = [
+        "fuzz",
+        "--out",
+        out,
+        "--compiler",
+        compiler,
+        "--seed=3",
+        "--arch=x86_64,i386",
+    ];
+    run(&[&line[..], more].concat())
+}
+
+/// The command of the compiler with a bug, or without one.
+fn compiler(bug: Option<&str>) -> String {
+    let bug = bug.map(|bug| format!("--bug {bug} ")).unwrap_or_default();
+    let path = canary::folder().join("canary_compiler");
+    format!("{} {bug}{{policy}}", path.display())
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
+}
+
+#[test]
+fn codes_and_answers_are_the_contract() {
+    let room = tempfile::tempdir().unwrap();
+    let out = |name: &str| room.path().join(name).to_str().unwrap().to_owned();
+
+    let right = fuzz(&out("right"), &compiler(None), &["--cases=6", "--format=json"]);
+    assert_eq!(right.code, 0, "{right:?}");
+    let answer = &json(&right)["answer"];
+    assert_eq!(
+        (&answer["now"]["wrong"], &answer["seed"]),
+        (&Value::from(0), &Value::from(3))
+    );
+    let again = fuzz(&out("right"), &compiler(None), &["--cases=4", "--format=json"]);
+    let count = |of: &str| json(&again)["answer"][of]["proved"].as_u64().unwrap();
+    assert!(count("now") <= 4 && count("all") > count("now"), "{again:?}");
+
+    let wrong = fuzz(
+        &out("wrong"),
+        &compiler(Some("wrong-numbers")),
+        &["--max-findings=1", "--format=json"],
+    );
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    let finding = &json(&wrong)["answer"]["findings"][0];
+    assert_eq!(finding["kind"], "differs");
+    assert!(finding["rules"].as_u64().unwrap() <= 3 && finding["replay"].as_str().unwrap().contains("--replay"));
+
+    let folder = finding["folder"].as_str().unwrap();
+    let there = run(&["fuzz", "--replay", folder, "--format=json"]);
+    assert_eq!(
+        (there.code, &json(&there)["answer"]["is"]),
+        (1, &Value::from("differs"))
+    );
+    let gone = run(&[
+        "fuzz",
+        "--replay",
+        folder,
+        "--compiler",
+        &compiler(None),
+        "--format=json",
+    ]);
+    assert_eq!((gone.code, &json(&gone)["answer"]["is"]), (0, &Value::from("proved")));
+
+    let nothing = fuzz(&out("nothing"), "false", &["--cases=3"]);
+    assert_eq!(nothing.code, 3, "{nothing:?}");
+    let report = fuzz(&out("report"), "true", &["--cases=3", "--format=junit"]);
+    assert!(report.code == 1 && report.stdout.contains("unreadable"), "{report:?}");
+}
+
+#[test]
+fn wrong_lines_are_refused_with_advice() {
+    let room = tempfile::tempdir().unwrap();
+    let out = room.path().join("out").to_str().unwrap().to_owned();
+    for (compiler, more, says) in [
+        (
+            "/nowhere/cc {policy}",
+            &[][..],
+            "cannot start the compiler `/nowhere/cc`",
+        ),
+        ("cc 'policy", &[], "a quote that is not closed"),
+        ("cc {file}", &[], "`{file}` is no placeholder"),
+        ("true", &["--deadline=soon"], "`soon` is no time"),
+        ("true", &["--offer=docker"], "possible values"),
+        ("true", &["--replay=/nowhere"], "cannot read `/nowhere/finding.json`"),
+        ("true", &["--keep-going", "--max-findings=2"], "cannot be used with"),
+    ] {
+        let ran = fuzz(&out, compiler, more);
+        assert!(
+            ran.code == 2 && ran.stderr.contains(says),
+            "{compiler} {more:?}: {ran:?}"
+        );
+    }
+}
