@@ -66,7 +66,7 @@ int main(void) {
   memcpy(copy, made, sizeof made);
   copy[4].jt = 1;
   const struct callproof_filter wrong = {copy, COUNT(copy)};
-  const struct callproof_options on_x86_64 = {.abis = "x86_64", .kernel = NULL};
+  const struct callproof_options on_x86_64 = {.abis = "x86_64"};
 
   result = callproof_prove_policy(&wrong, 1, policy, length, &on_x86_64, &witness, &message);
   expect("the bug is found", CALLPROOF_RESULT_FINDING, result, message);

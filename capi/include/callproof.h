@@ -83,6 +83,11 @@ struct callproof_options {
    * The kernel release, such as `"6.12"`. Default: the newest that callproof knows
    */
   const char *kernel;
+  /**
+   * Whose reading of a policy counts where tools read the same text differently: `"spec"`, `"runc"`, `"crun"` or
+   * `"firecracker"`. Default: what the text says by its own rules
+   */
+  const char *runtime;
 };
 
 /**

@@ -21,6 +21,7 @@ pub(crate) struct Said {
 pub(crate) struct Surroundings<'a> {
     pub(crate) abis: Option<&'a str>,
     pub(crate) kernel: Option<&'a str>,
+    pub(crate) runtime: Option<&'a str>,
 }
 
 /// What two chains are asked about.
@@ -167,7 +168,12 @@ pub(crate) fn relate(
 /// Whether a chain gives every call the verdict of a policy.
 pub(crate) fn policy(programs: Vec<Vec<Insn>>, policy: &[u8], surroundings: Surroundings<'_>) -> Result<Said, Stop> {
     let chain = surroundings.chain("filter", programs)?;
-    Ok(decided(compiled(policy, &chain, &Options::default())?))
+    let runtime = surroundings.runtime.map(str::parse).transpose();
+    let options = Options {
+        runtime: runtime.map_err(Stop::usage)?,
+        ..Options::default()
+    };
+    Ok(decided(compiled(policy, &chain, &options)?))
 }
 
 fn decided(decision: Decision) -> Said {

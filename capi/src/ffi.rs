@@ -257,8 +257,13 @@ unsafe fn surroundings<'a>(options: *const RawOptions) -> Result<Surroundings<'a
         return Ok(Surroundings::default());
     };
     // SAFETY: the caller promises texts that end.
-    let (abis, kernel) = unsafe { (text("abis", options.abis)?, text("kernel", options.kernel)?) };
-    Ok(Surroundings { abis, kernel })
+    unsafe {
+        Ok(Surroundings {
+            abis: text("abis", options.abis)?,
+            kernel: text("kernel", options.kernel)?,
+            runtime: text("runtime", options.runtime)?,
+        })
+    }
 }
 
 /// # Safety

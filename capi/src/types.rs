@@ -68,6 +68,9 @@ pub struct RawOptions {
     pub abis: *const c_char,
     /// The kernel release, such as `"6.12"`. Default: the newest that callproof knows
     pub kernel: *const c_char,
+    /// Whose reading of a policy counts where tools read the same text differently: `"spec"`, `"runc"`, `"crun"` or
+    /// `"firecracker"`. Default: what the text says by its own rules
+    pub runtime: *const c_char,
 }
 
 /// What a chain of filters decides about a call.

@@ -47,6 +47,8 @@ int main(void) {
   const struct callproof_filter odd = {(const struct callproof_insn *)((const char *)allow + 1), 0};
   const struct callproof_call call = {.arch = 0xc000003e};
   const struct callproof_options abis = {.abis = "x86_46"}, kernel = {.kernel = "six"}, bytes = {.abis = "\xff\xfe"};
+  const struct callproof_options crun = {.abis = "x86_64", .runtime = "crun"}, docker = {.runtime = "docker"};
+  const char oci[] = "{\"defaultAction\": \"SCMP_ACT_ALLOW\"}";
   const struct callproof_options old = {.abis = "x86_64", .kernel = "4.13"};
   struct callproof_verdict verdict, before;
   struct callproof_witness witness, untouched;
@@ -89,7 +91,9 @@ int main(void) {
   EXPECT(USAGE, "at most 1048576", callproof_prove_policy(&good, 1, "x", (size_t)-1, NULL, &witness, &message));
   EXPECT(OK, "", callproof_prove_equal(&good, 1, &good, 1, &old, &witness, &message));
   EXPECT(OK, "", callproof_prove_policy(&good, 1, "default allow\n", 14, NULL, &witness, &message));
+  EXPECT(USAGE, "docker", callproof_prove_policy(&good, 1, oci, strlen(oci), &docker, &witness, &message));
   failures += memcmp(&witness, &untouched, sizeof witness) != 0;
+  EXPECT(FINDING, "replay", callproof_prove_policy(&good, 1, oci, strlen(oci), &crun, &witness, &message));
   EXPECT(FINDING, "replay", callproof_prove_policy(&good, 1, "default log\n", 12, NULL, &witness, &message));
   failures += witness.left != 0x7ffc0000 || witness.right != 0x7fff0000;
 

@@ -95,6 +95,47 @@ fn abuse_is_answered() {
     assert!(output.status.success(), "{}", stdout(&output));
 }
 
+/// What the manual gives Go programs, with a program behind it.
+#[test]
+fn the_go_of_the_manual_runs() {
+    if Command::new("go").arg("version").output().is_err() || !has("cc") {
+        println!("skipped: there is no Go (go), or no C compiler (cc)");
+        return;
+    }
+    let manual = std::fs::read_to_string(here().join("../docs/C_API.md")).unwrap();
+    let piece = manual.split("```go\n").nth(1).unwrap().split("```").next().unwrap();
+    let library = "${SRCDIR}/callproof/target/release/libcallproof_capi.a";
+    assert!(piece.contains(library) && piece.contains("-I${SRCDIR}/callproof/capi/include"));
+    let built = libraries().join("libcallproof_capi.a");
+    let piece = piece
+        .replace(library, built.to_str().unwrap())
+        .replace("${SRCDIR}/callproof/capi", here().to_str().unwrap());
+    let main = "
+func main() {
+	allow := []Insn{{0x06, 0, 0, 0x7fff0000}}
+	if err := ProvePolicy(allow, \"default allow\\n\"); err != nil {
+		panic(err)
+	}
+	if err := ProvePolicy(allow, \"default log\\n\"); err == nil {
+		panic(\"allow is not log\")
+	}
+}
+";
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = folder.join("main.go");
+    std::fs::write(&source, format!("{piece}{main}")).unwrap();
+    let output = Command::new("go")
+        .arg("run")
+        .arg(&source)
+        .env("GO111MODULE", "off")
+        .env("CGO_ENABLED", "1")
+        .env("GOCACHE", folder.join("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn the_header_is_what_cbindgen_makes() {
     let cbindgen = std::env::var("CALLPROOF_CBINDGEN").unwrap_or_else(|_| "cbindgen".to_owned());

@@ -2,8 +2,9 @@
  *
  * compile-libseccomp [--optimize] POLICY OUT: a profile of the OCI specification through libseccomp, as a raw filter.
  *
- * Rules are handed over as the container runtimes do: in the order of the text, those with the default action left out.
- * Two conditions of one rule on the same argument, which libseccomp does not take, are refused.
+ * Rules are handed over as the container runtimes do: in the order of the text, those with the default action left out;
+ * when two conditions of a rule are on the same argument, which libseccomp does not take, each of its conditions becomes
+ * a rule.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,17 +70,21 @@ static uint32_t action(struct json_object *object, const char *key, const char *
   return find(actions, name);
 }
 
-/* The conditions of a rule; how many there are. */
-static unsigned conditions(struct json_object *args, struct scmp_arg_cmp *found) {
+enum { MOST_CONDITIONS = 64 };
+
+/* The conditions of a rule; how many there are, and whether two are on the same argument. */
+static unsigned conditions(struct json_object *args, struct scmp_arg_cmp *found, int *repeated) {
   size_t count = args == NULL ? 0 : json_object_array_length(args);
   unsigned seen = 0;
-  if (count > 6)
-    fail("more than six", "conditions");
+  *repeated = 0;
+  if (count > MOST_CONDITIONS)
+    fail("too many", "conditions");
   for (size_t at = 0; at < count; at++) {
     struct json_object *arg = json_object_array_get_idx(args, at);
     unsigned index = (unsigned)json_object_get_int(field(arg, "index"));
-    if (index > 5 || (seen & (1u << index)) != 0)
-      fail("an argument that there is not, or one that has a condition already", "conditions");
+    if (index > 5)
+      fail("there is no such argument", "conditions");
+    *repeated |= (seen >> index) & 1;
     seen |= 1u << index;
     found[at].arg = index;
     found[at].op = (enum scmp_compare)find(operators, json_object_get_string(field(arg, "op")));
@@ -94,8 +99,9 @@ static unsigned conditions(struct json_object *args, struct scmp_arg_cmp *found)
 static void add_rules(scmp_filter_ctx filter, struct json_object *entry, uint32_t by_default) {
   struct json_object *names = field(entry, "names");
   uint32_t answer = action(entry, "action", "errnoRet");
-  struct scmp_arg_cmp args[6];
-  unsigned count = conditions(field(entry, "args"), args);
+  struct scmp_arg_cmp args[MOST_CONDITIONS];
+  int repeated;
+  unsigned count = conditions(field(entry, "args"), args, &repeated);
   if (answer == by_default)
     return;
   for (size_t at = 0; names != NULL && at < json_object_array_length(names); at++) {
@@ -103,7 +109,10 @@ static void add_rules(scmp_filter_ctx filter, struct json_object *entry, uint32_
     int number = seccomp_syscall_resolve_name(name);
     if (number == __NR_SCMP_ERROR)
       fail("no such system call is known", name);
-    must(seccomp_rule_add_array(filter, answer, number, count, args), name);
+    if (!repeated)
+      must(seccomp_rule_add_array(filter, answer, number, count, args), name);
+    for (unsigned one = 0; repeated && one < count; one++)
+      must(seccomp_rule_add_array(filter, answer, number, 1, &args[one]), name);
   }
 }
 
