@@ -4,6 +4,8 @@ mod gate;
 mod load;
 mod timed;
 
+use std::path::Path;
+
 use callproof::cost::{Asked, Bitmap, Costs};
 use callproof_abi::Abi;
 use callproof_formats::call::print;
@@ -23,6 +25,7 @@ use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, Loaded, admitted};
+use crate::render::strip;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -131,8 +134,18 @@ pub(crate) fn run(args: &args::Cost, input: &Input, settings: &Settings, quiet: 
     if args.live {
         cost.live = Some(timed::time(args, &cost, &loaded, quiet)?);
     }
+    if let Some(file) = &args.strip {
+        draw(file, &cost)?;
+    }
     cost.gates = gate::gates(args, &cost);
     Ok(cost)
+}
+
+/// Draws what each call costs.
+fn draw(file: &Path, cost: &Cost) -> Result<()> {
+    let page = file.extension().is_some_and(|ending| ending == "html");
+    let text = if page { strip::html(cost) } else { strip::svg(cost) };
+    std::fs::write(file, text).map_err(|error| Failure::io("write", file, &error))
 }
 
 /// The ABIs asked for, or those that the filters tell from the rest.
