@@ -8,6 +8,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    unreachable_pub,
+    dead_code,
     reason = "a test fails by panicking and may speak"
 )]
 
