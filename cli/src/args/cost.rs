@@ -19,7 +19,7 @@ pub(crate) struct Cost {
     #[arg(long, value_name = "N")]
     pub(crate) max: Option<u64>,
     /// Fail when the calls of the trace cost more instructions than this on average
-    #[arg(long, value_name = "N", requires = "trace", value_parser = super::values::mean)]
+    #[arg(long, value_name = "N", requires = "trace", allow_negative_numbers = true, value_parser = super::values::mean)]
     pub(crate) max_mean: Option<f64>,
     /// Install the filters in child processes and measure how long the calls that are shown take on this kernel
     #[arg(long)]

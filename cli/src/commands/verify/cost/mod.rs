@@ -10,6 +10,7 @@ use callproof::cost::{Asked, Bitmap, Costs};
 use callproof_abi::Abi;
 use callproof_formats::call::print;
 use callproof_verifier::{Failure as Trouble, Limits};
+use callproof_vm::length::converted_len;
 use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub(crate) struct Cost {
     pub(crate) lengths: Vec<Length>,
     /// No call costs more: the longest path through the filters, whether or not some call takes it
     pub(crate) bound: Option<u64>,
-    /// Whether the checker accepted a proof that no call costs more than is said of it
+    /// Whether the checker accepted a proof that no call costs less or more than is said of it
     pub(crate) proved: bool,
     pub(crate) abis: Vec<OfAbi>,
     /// What a trace costs; null when none was given
@@ -168,7 +169,13 @@ impl Cost {
         Self {
             kernel: settings.kernel.to_string(),
             filters: sides::names(loaded),
-            lengths: Vec::new(),
+            lengths: loaded
+                .iter()
+                .map(|one| Length {
+                    insns: one.program.len(),
+                    converted: converted_len(&one.program),
+                })
+                .collect(),
             bound: None,
             proved: false,
             abis: Vec::new(),
@@ -182,11 +189,6 @@ impl Cost {
     }
 
     fn tell(&mut self, found: &Costs, chain: &[Filter<'_>], settings: &Settings) -> Result<()> {
-        let length = |one: &callproof::cost::OfFilter| Length {
-            insns: one.insns,
-            converted: one.converted,
-        };
-        self.lengths = found.filters.iter().map(length).collect();
         self.bound = Some(found.bound);
         self.proved = found.proved;
         let name = self.filters.join(",");
