@@ -117,7 +117,7 @@ fn load(path: &Path) -> Filter<'static> {
 }
 
 #[test]
-fn a_bound_that_is_too_low_has_no_proof() {
+fn a_bound_that_is_off_by_one_has_no_proof() {
     let filters = [load(&root().join("examples/web-server.bpf"))];
     let limits = Limits::default();
     let found = costs(asked(&filters, &limits), &[Abi::X86_64, Abi::I386]).unwrap();
@@ -125,17 +125,20 @@ fn a_bound_that_is_too_low_has_no_proof() {
     let mut session = Session::new(&filters, Vec::new(), Machine::default(), ByteOrder::OfArch, &limits);
     for of_abi in &found.abis {
         for call in &of_abi.calls {
-            let mut holds = |at_most| {
+            let mut holds = |at_least, at_most| {
                 let bound = CostBound {
                     abi: of_abi.abi,
                     numbers: Some(vec![call.nr]),
+                    at_least: u32::try_from(at_least).unwrap(),
                     at_most: u32::try_from(at_most).unwrap(),
                 };
                 matches!(session.prove_costs(&[bound]), Ok(Answer::Holds { proof: Some(_), .. }))
             };
-            if call.nr % 37 == 0 {
-                assert!(holds(call.most.insns), "{}", call.name);
-                assert!(!holds(call.most.insns - 1), "{}", call.name);
+            let (least, most) = (call.least.insns, call.most.insns);
+            if call.nr % 37 == 0 || least < most {
+                assert!(holds(least, most), "{}", call.name);
+                assert!(!holds(least, most - 1), "{}", call.name);
+                assert!(!holds(least + 1, most), "{}", call.name);
             }
         }
     }

@@ -54,7 +54,7 @@ pub(crate) fn check(
         region(&mut judge, node, *edge, &body.regions)?;
     }
     let roots = chains(&mut judge, statement, programs, &body)?;
-    let greatest = judge.diagram.greatest();
+    let extremes = judge.diagram.extremes();
     for part in &claim.parts {
         let region = defined(&body.regions, part.within)?;
         let (Some(one), Some(other)) = (part.views.first(), part.views.last()) else {
@@ -66,7 +66,7 @@ pub(crate) fn check(
         });
         for (&left, &right) in left.iter().zip(right) {
             let views = (&View::new(left, &one.force), &View::new(right, &other.force));
-            relation(&mut judge, &part.relation, region, views, &greatest)?;
+            relation(&mut judge, &part.relation, region, views, &extremes)?;
         }
     }
     Ok(())
@@ -130,10 +130,7 @@ impl<'f> Family<'f> {
                 views,
                 ..
             }) => Self::Events(views.first().map(|view| (usize::from(view.chain), events.as_slice()))),
-            Some(Part {
-                relation: Relation::Cost(_),
-                ..
-            }) => Self::Cost,
+            Some(part) if part.relation.is_about_cost() => Self::Cost,
             _ => Self::Values,
         }
     }

@@ -151,14 +151,14 @@ impl Classes {
             Relation::SameAction => l.rank == r.rank && l.rank.0 == l.rank.1,
             Relation::Refines => l.rank.1 <= r.rank.0,
             Relation::Implies(set) => l.outside(set) || r.inside(set),
-            Relation::Cost(_) | Relation::Never(_) => false,
+            Relation::Cost(_) | Relation::CostAtLeast(_) | Relation::Never(_) => false,
         }
     }
 
     /// Whether the relation is one between two values and holds whenever both are in the same class.
     pub(crate) fn reflexive(&self, relation: &Relation) -> bool {
         let mut each = (0_u32..).take(self.classes.len()).map(|node| Edge { node, add: 0 });
-        let of_two = !matches!(relation, Relation::Within(_) | Relation::Cost(_) | Relation::Never(_));
-        of_two && each.all(|class| self.relate(relation, class, class))
+        let of_one = relation.is_about_cost() || matches!(relation, Relation::Within(_) | Relation::Never(_));
+        !of_one && each.all(|class| self.relate(relation, class, class))
     }
 }

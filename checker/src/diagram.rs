@@ -48,6 +48,13 @@ impl Edge {
     }
 }
 
+/// The numbers that are reached from a node, which counts from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extremes {
+    pub(crate) greatest: i32,
+    pub(crate) least: i32,
+}
+
 impl Diagram {
     pub(crate) fn read(r: &mut Reader<'_>, classes: usize, weighted: bool) -> Result<Self, Rejected> {
         let terminal = Node {
@@ -127,14 +134,18 @@ impl Diagram {
         self.nodes.len()
     }
 
-    /// For each node the greatest number that is reached from it.
-    pub(crate) fn greatest(&self) -> Vec<i32> {
-        let mut greatest: Vec<i32> = Vec::with_capacity(self.nodes.len());
+    /// For each node the numbers that are reached from it, at most and at least.
+    pub(crate) fn extremes(&self) -> Vec<Extremes> {
+        let mut known: Vec<Extremes> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let of = |child: u32| greatest.get(child as usize).copied().unwrap_or(0);
-            greatest.push(of(node.low).max(of(node.high).saturating_add(node.weight)));
+            let of = |child: u32| known.get(child as usize).copied().unwrap_or_default();
+            let (low, high) = (of(node.low), of(node.high));
+            known.push(Extremes {
+                greatest: low.greatest.max(high.greatest.saturating_add(node.weight)),
+                least: low.least.min(high.least.saturating_add(node.weight)),
+            });
         }
-        greatest
+        known
     }
 
     /// The least variable an edge asks for; 512 if it is a terminal.

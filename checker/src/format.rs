@@ -113,6 +113,15 @@ pub enum Relation {
     Cost(u32),
     /// None of this ever happens in the filters of the chain
     Never(Vec<Event>),
+    /// The filters of the chain execute at least so many instructions
+    CostAtLeast(u32),
+}
+
+impl Relation {
+    /// Whether it is about how many instructions are executed.
+    pub(crate) const fn is_about_cost(&self) -> bool {
+        matches!(self, Self::Cost(_) | Self::CostAtLeast(_))
+    }
 }
 
 /// Something that may happen while a filter runs.
@@ -240,7 +249,7 @@ fn claim(r: &mut Reader<'_>, shape: &[Vec<u32>]) -> Result<Claim, Rejected> {
     })?;
     let parts = r.list(|r| part(r, known, shape))?;
     let kind = |part: &Part| match part.relation {
-        Relation::Cost(_) => 1,
+        Relation::Cost(_) | Relation::CostAtLeast(_) => 1,
         Relation::Never(_) => 2,
         _ => 0,
     };
@@ -261,7 +270,7 @@ fn part(r: &mut Reader<'_>, known: u32, shape: &[Vec<u32>]) -> Result<Part, Reje
     let chain = views.first().and_then(|view| shape.get(usize::from(view.chain)));
     let relation = relation(r, chain.map_or(&[], Vec::as_slice))?;
     let wanted = match relation {
-        Relation::Within(_) | Relation::Cost(_) | Relation::Never(_) => 1,
+        Relation::Within(_) | Relation::Cost(_) | Relation::CostAtLeast(_) | Relation::Never(_) => 1,
         Relation::Equal(_) | Relation::SameAction | Relation::Refines | Relation::Implies(_) => 2,
     };
     if views.len() == wanted {
@@ -319,14 +328,15 @@ fn view(r: &mut Reader<'_>, chains: usize) -> Result<View, Rejected> {
 
 /// `chain` holds the lengths of the filters that are viewed.
 fn relation(r: &mut Reader<'_>, chain: &[u32]) -> Result<Relation, Rejected> {
-    Ok(match r.tag(7)? {
+    Ok(match r.tag(8)? {
         0 => Relation::Within(set(r)?),
         1 => Relation::Equal(set(r)?),
         2 => Relation::SameAction,
         3 => Relation::Refines,
         4 => Relation::Implies(set(r)?),
         5 => Relation::Cost(r.nat()?),
-        _ => Relation::Never(r.list(|r| event(r, chain))?),
+        6 => Relation::Never(r.list(|r| event(r, chain))?),
+        _ => Relation::CostAtLeast(r.nat()?),
     })
 }
 

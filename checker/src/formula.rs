@@ -152,6 +152,7 @@ fn holds(
             c.or(not(left), right)
         }
         Relation::Cost(bound) => not(c.compare(Op::Gt, &left.count, &constant(*bound))),
+        Relation::CostAtLeast(bound) => not(c.compare(Op::Gt, &constant(*bound), &left.count)),
         Relation::Never(_) => not(left.happened),
     })
 }
@@ -228,7 +229,7 @@ fn chained(
 ) -> Result<Outcome, Rejected> {
     let (events, count): (&[Event], bool) = match relation {
         Relation::Never(events) => (events, false),
-        relation => (&[], matches!(relation, Relation::Cost(_))),
+        relation => (&[], relation.is_about_cost()),
     };
     let mut best = Outcome {
         value: constant(0x7fff_0000),

@@ -2,7 +2,7 @@
 
 use crate::Rejected;
 use crate::agree::Judge;
-use crate::diagram::{Diagram, Edge, NO, YES};
+use crate::diagram::{Diagram, Edge, Extremes, NO, YES};
 use crate::format::Relation;
 
 /// A chain's function, with some bits of the input forced.
@@ -41,20 +41,20 @@ impl View {
     }
 }
 
-/// Checks that the relation holds wherever the region does. `greatest` is that of each node.
+/// Checks that the relation holds wherever the region does. `extremes` are those of each node.
 pub(crate) fn check(
     judge: &mut Judge,
     relation: &Relation,
     region: Edge,
     (left, right): (&View, &View),
-    greatest: &[i32],
+    extremes: &[Extremes],
 ) -> Result<(), Rejected> {
     judge.budget.begin();
     let walk = Walk {
         relation,
         left,
         right,
-        greatest,
+        extremes,
         reflexive: left.force == right.force && judge.classes.reflexive(relation),
     };
     walk.holds(judge, region, left.root, right.root)
@@ -64,7 +64,7 @@ struct Walk<'w> {
     relation: &'w Relation,
     left: &'w View,
     right: &'w View,
-    greatest: &'w [i32],
+    extremes: &'w [Extremes],
     /// Whether the relation holds where both sides are the same function
     reflexive: bool,
 }
@@ -93,16 +93,19 @@ impl Walk<'_> {
 
     /// Whether this is a count that stays within its bound everywhere.
     fn bounded(&self, edge: Edge) -> bool {
-        let greatest = self
-            .greatest
-            .get(edge.node as usize)
-            .map(|most| most.saturating_add(edge.add));
-        matches!((self.relation, greatest), (Relation::Cost(bound), Some(most)) if i64::from(most) <= i64::from(*bound))
+        let Some(extremes) = self.extremes.get(edge.node as usize) else {
+            return false;
+        };
+        match self.relation {
+            Relation::Cost(bound) => i64::from(extremes.greatest.saturating_add(edge.add)) <= i64::from(*bound),
+            Relation::CostAtLeast(bound) => i64::from(extremes.least.saturating_add(edge.add)) >= i64::from(*bound),
+            _ => false,
+        }
     }
 
     fn outcome(&self, judge: &Judge, region: Edge, left: Edge, right: Edge) -> Result<(), Rejected> {
         let holds = match self.relation {
-            Relation::Cost(_) => false,
+            Relation::Cost(_) | Relation::CostAtLeast(_) => false,
             Relation::Never(_) => left == NO,
             _ => judge.classes.relate(self.relation, left, right),
         };

@@ -317,6 +317,7 @@ fn bent(claim: &Claim, dice: &mut Dice) -> Claim {
             Relation::SameAction => part.relation = Relation::Equal(vec![(0, u32::MAX)]),
             Relation::Refines => part.views.swap(0, 1),
             Relation::Cost(bound) => *bound = bound.saturating_sub(1),
+            Relation::CostAtLeast(bound) => *bound += 1,
             Relation::Never(events) => {
                 let at = dice.roll(events.len());
                 match dice.roll(3) {

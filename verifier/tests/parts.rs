@@ -132,6 +132,7 @@ impl Case {
     fn part(&mut self, family: u32) -> Part {
         let (one, other) = (self.view(0), self.view(1));
         let (views, relation) = match (family, self.seed.below(6)) {
+            (0, 0..3) => (vec![one], Relation::CostAtLeast(1 + self.seed.below(12))),
             (0, _) => (vec![one], Relation::Cost(1 + self.seed.below(30))),
             (1, _) => (
                 vec![one],
@@ -229,6 +230,7 @@ impl Case {
             Relation::Refines => rank(left.value) <= rank(right.value),
             Relation::Implies(set) => !within(set, left.value) || within(set, right.value),
             Relation::Cost(bound) => left.executed <= *bound,
+            Relation::CostAtLeast(bound) => left.executed >= *bound,
             Relation::Never(_) => !left.happened,
         }
     }
@@ -370,7 +372,7 @@ fn a_claim_is_proved_if_it_is_true_and_only_then() {
                 wrong += u32::from(!truth);
             }
         }
-        let costs = matches!(claim.parts[0].relation, Relation::Cost(_));
+        let costs = matches!(claim.parts[0].relation, Relation::Cost(_) | Relation::CostAtLeast(_));
         if number % 4 != 0 || costs {
             continue;
         }
@@ -401,7 +403,7 @@ fn a_spoilt_file_states_something_true_or_is_refused() {
         let mut case = Case::random(number);
         let claim = case.claim();
         let clauses = number % 3 == 0;
-        let file = if clauses && !matches!(claim.parts[0].relation, Relation::Cost(_)) {
+        let file = if clauses && !matches!(claim.parts[0].relation, Relation::Cost(_) | Relation::CostAtLeast(_)) {
             let chains = [case.chains[0].as_slice(), case.chains[1].as_slice()];
             match refute(&chains, case.machine, &claim, &Limits::default()) {
                 Ok(Refutation::Holds(file)) => Some(file),

@@ -78,6 +78,7 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
     values.sort_unstable();
     let mut costs = space.costs(subject)?;
     let worst = space.worst_case(subject, &mut costs, Set::ALL)?.unwrap().insns;
+    let best = space.best_case(subject, &mut costs, Set::ALL)?.unwrap().insns;
     let set = |values: &[u32]| {
         let mut ranges: Vec<(u32, u32)> = vec![];
         for value in values {
@@ -93,11 +94,13 @@ fn claims(space: &mut Space, subject: &Subject<'_>) -> Result<(Vec<Claim>, Vec<C
         everywhere(&[0, 0], Relation::Equal(vec![(0, u32::MAX)])),
         everywhere(&[0, 0], Relation::Refines),
         everywhere(&[0], Relation::Cost(u32::try_from(worst).unwrap())),
+        everywhere(&[0], Relation::CostAtLeast(u32::try_from(best).unwrap())),
     ];
     let mut wrong = vec![
         everywhere(&[0], Relation::Within(set(&values[1..]))),
         everywhere(&[0], Relation::Within(set(&values[..values.len() - 1]))),
         everywhere(&[0], Relation::Cost(u32::try_from(worst - 1).unwrap())),
+        everywhere(&[0], Relation::CostAtLeast(u32::try_from(best + 1).unwrap())),
     ];
     for (place, filter) in subject.filters().iter().enumerate() {
         let audit = space.audit(subject, place)?;

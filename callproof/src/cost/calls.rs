@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use callproof_abi::Abi;
 use callproof_verifier::{Answer, AskError, CostBound, Failure, Session, Shown};
-use callproof_vm::length::converted_len;
 use callproof_vm::observe::{Converted, Observer, Step};
 use callproof_vm::{Chain, Filter};
 
@@ -16,21 +15,11 @@ use crate::exhibit::machine_of;
 pub struct Costs {
     /// No call costs more: the longest path through the filters, whether or not some call takes it
     pub bound: u64,
-    /// Each filter, oldest first
-    pub filters: Vec<OfFilter>,
     /// Each ABI that has calls
     pub abis: Vec<OfAbi>,
-    /// Whether the checker accepted a proof that no call costs more than `most` says, and no number more than `worst`
+    /// Whether the checker accepted a proof that no call costs less than `least` or more than `most` says, and no number
+    /// more than `worst`
     pub proved: bool,
-}
-
-/// The length of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OfFilter {
-    /// Instructions as they are installed
-    pub insns: usize,
-    /// Instructions after the kernel's conversion
-    pub converted: u32,
 }
 
 /// What the calls of one ABI cost.
@@ -76,13 +65,8 @@ pub fn costs(asked: Asked<'_>, abis: &[Abi]) -> Result<Costs, Failure> {
     }
     let bound = session.subject().longest_path();
     let proved = proved(&mut session, &counted)?;
-    let filters = asked.filters.iter().map(|filter| OfFilter {
-        insns: filter.program().len(),
-        converted: converted_len(filter.program()),
-    });
     Ok(Costs {
         bound,
-        filters: filters.collect(),
         abis: counted,
         proved,
     })
@@ -141,16 +125,19 @@ fn proved(session: &mut Session<'_>, abis: &[OfAbi]) -> Result<bool, Failure> {
         bounds.push(CostBound {
             abi,
             numbers: None,
+            at_least: 0,
             at_most: narrow(of_abi.worst.insns),
         });
-        let mut alike: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        let mut alike: BTreeMap<(u64, u64), Vec<u32>> = BTreeMap::new();
         for call in &of_abi.calls {
-            alike.entry(call.most.insns).or_default().push(call.nr);
+            let costs = (call.least.insns, call.most.insns);
+            alike.entry(costs).or_default().push(call.nr);
         }
-        bounds.extend(alike.into_iter().map(|(insns, numbers)| CostBound {
+        bounds.extend(alike.into_iter().map(|((least, most), numbers)| CostBound {
             abi,
             numbers: Some(numbers),
-            at_most: narrow(insns),
+            at_least: narrow(least),
+            at_most: narrow(most),
         }));
     }
     match session.prove_costs(&bounds) {

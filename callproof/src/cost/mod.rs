@@ -17,7 +17,7 @@ mod shape;
 mod weigh;
 
 pub use bitmap::{Bitmap, WhyNot};
-pub use calls::{Costs, OfAbi, OfCall, OfFilter, bound, costs};
+pub use calls::{Costs, OfAbi, OfCall, bound, costs};
 pub use savings::{Laid, Plan, Saving, savings};
 pub use weigh::{Load, Range, Weighed, weigh};
 

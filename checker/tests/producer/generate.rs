@@ -280,6 +280,7 @@ fn part(domain: Domain, chains: &[Vec<Vec<Insn>>], (family, regions): (usize, us
     let one = vec![view(domain, chains.len(), dice)];
     let two = vec![view(domain, chains.len(), dice), view(domain, chains.len(), dice)];
     let (views, relation) = match (family, dice.roll(6)) {
+        (6, 0..3) => (one, Relation::CostAtLeast(dice.roll(8) as u32)),
         (6, _) => (one, Relation::Cost(dice.roll(20) as u32)),
         (7, _) => {
             let chain = &chains[usize::from(one[0].chain)];

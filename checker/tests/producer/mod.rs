@@ -64,7 +64,7 @@ pub(crate) fn prove(machine: &Machine, chains: &[Vec<Vec<Insn>>], claim: &Claim,
         Some(own.map(|event| (event.pc as usize, event.way)).collect())
     };
     let question = |chain, filter| match claim.parts[0].relation {
-        Relation::Cost(_) => Question::Cost,
+        Relation::Cost(_) | Relation::CostAtLeast(_) => Question::Cost,
         Relation::Never(_) => Question::Never(events(chain, filter).unwrap()),
         _ => Question::Value,
     };

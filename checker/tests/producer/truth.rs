@@ -179,6 +179,7 @@ fn part_holds(machine: &Machine, part: &Part, chains: &[Vec<Vec<Insn>>], input: 
         Relation::Refines => severity(left, machine) <= severity(right, machine),
         Relation::Implies(set) => !within(set, left) || within(set, right),
         Relation::Cost(bound) => steps <= *bound,
+        Relation::CostAtLeast(bound) => steps >= *bound,
         Relation::Never(_) => !happened,
     }
 }

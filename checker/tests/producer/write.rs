@@ -105,6 +105,10 @@ fn relation(out: &mut Vec<u8>, relation: &Relation) {
             out.push(5);
             nat(out, *bound);
         }
+        Relation::CostAtLeast(bound) => {
+            out.push(7);
+            nat(out, *bound);
+        }
         Relation::Never(events) => {
             out.push(6);
             nat(out, events.len() as u32);
@@ -136,7 +140,10 @@ impl Proof {
                 ranges => set(&mut out, &ranges.to_vec()),
             }
         }
-        let weighted = matches!(statement.claim.parts[0].relation, Relation::Cost(_));
+        let weighted = matches!(
+            statement.claim.parts[0].relation,
+            Relation::Cost(_) | Relation::CostAtLeast(_)
+        );
         let terminals = self.classes.len().max(2) as u32;
         let ids = self.nodes(&mut out, terminals, weighted);
         let id = |id: u32| if id < NODES { id } else { ids[&id] };

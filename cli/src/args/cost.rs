@@ -1,5 +1,7 @@
 //! `cost`
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::verify::Decided;
@@ -17,7 +19,7 @@ pub(crate) struct Cost {
     #[arg(long, value_name = "N")]
     pub(crate) max: Option<u64>,
     /// Fail when the calls of the trace cost more instructions than this on average
-    #[arg(long, value_name = "N", requires = "trace", value_parser = super::values::mean)]
+    #[arg(long, value_name = "N", requires = "trace", allow_negative_numbers = true, value_parser = super::values::mean)]
     pub(crate) max_mean: Option<f64>,
     /// Install the filters in child processes and measure how long the calls that are shown take on this kernel
     #[arg(long)]
@@ -25,6 +27,9 @@ pub(crate) struct Cost {
     /// Rounds of --live; intervals get narrower with more
     #[arg(long, value_name = "N", default_value_t = 31, requires = "live", value_parser = super::values::rounds())]
     pub(crate) rounds: u16,
+    /// File to draw what each call costs in: a page if its name ends in `.html`, an SVG picture if in `.svg`
+    #[arg(long, value_name = "FILE", value_parser = super::values::strip)]
+    pub(crate) strip: Option<PathBuf>,
     /// Show all calls, not only the ten most expensive of each ABI
     #[arg(long)]
     pub(crate) all: bool,

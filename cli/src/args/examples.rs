@@ -146,6 +146,7 @@ Examples:
   callproof cost --max 60 oldest.bpf newest.bpf
   strace -c -f daemon 2>&1 | callproof cost --trace - --max-mean 25 filter.bpf
   callproof cost --live --arch x86_64 filter.bpf
+  callproof cost --strip cost.html filter.bpf
 
 Instructions, answers from the kernel's bitmap and nanoseconds are three separate figures; docs/COST.md says what each \
 means and how well nanoseconds can be predicted.

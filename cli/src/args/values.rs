@@ -153,6 +153,16 @@ pub(super) fn rounds() -> RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(6..=10_000)
 }
 
+/// A file for a picture.
+pub(super) fn strip(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    match ending {
+        Some("svg" | "html") => Ok(path),
+        _ => Err("name a file that ends in `.svg` or `.html`".to_owned()),
+    }
+}
+
 /// A number of instructions on average.
 pub(super) fn mean(text: &str) -> Result<f64, String> {
     let number = text.parse().ok();

@@ -10,6 +10,7 @@ mod problem;
 mod progress;
 mod pull_request;
 mod sarif;
+pub(crate) mod strip;
 mod style;
 mod tap;
 mod written;

@@ -68,11 +68,11 @@ pub fn prove(subjects: &[&Subject<'_>], claim: &Claim, limits: &Limits) -> Resul
     let Some(part) = claim.parts.first() else {
         return Err(Unprovable::Unsupported("a claim has parts"));
     };
-    let mut table = Table::new(matches!(part.relation, Relation::Cost(_)));
+    let mut table = Table::new(matches!(part.relation, Relation::Cost(_) | Relation::CostAtLeast(_)));
     let chains: Vec<_> = subjects.iter().map(|subject| subject.filters()).collect();
     let statement = statement(&chains, machine, claim);
     let body = match &part.relation {
-        Relation::Cost(_) => costs(&mut arena, subjects, &mut table)?,
+        Relation::Cost(_) | Relation::CostAtLeast(_) => costs(&mut arena, subjects, &mut table)?,
         Relation::Never(events) => {
             let viewed = part.views.first().map_or(0, |view| usize::from(view.chain));
             nevers(&mut arena, subjects, (viewed, events), &mut table)?

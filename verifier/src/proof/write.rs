@@ -180,6 +180,10 @@ impl Out {
                 self.0.push(5);
                 self.nat(*bound);
             }
+            Relation::CostAtLeast(bound) => {
+                self.0.push(7);
+                self.nat(*bound);
+            }
             Relation::Never(events) => {
                 self.0.push(6);
                 self.count(events);

@@ -10,18 +10,20 @@ use super::Session;
 use super::answer::{Answer, AskError, Partial, Proof, Stop, Tried};
 use super::proving;
 use super::regions::{NEVER, Regions};
-use super::statement::{Stated, among, at_most};
+use super::statement::{Stated, among, costs};
 use crate::limits::Undecided;
 use crate::space::Set;
 
-/// Some calls of an ABI cost no more than this.
+/// Some calls of an ABI cost no less and no more than this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostBound {
     /// The ABI
     pub abi: Abi,
     /// The numbers of the calls; `None` is every number that is one of the ABI, of a call or of none
     pub numbers: Option<Vec<u32>>,
-    /// Executed instructions, over all filters
+    /// Executed instructions, over all filters: no fewer
+    pub at_least: u32,
+    /// No more
     pub at_most: u32,
 }
 
@@ -58,7 +60,7 @@ impl Session<'_> {
             }
             let within = regions.add(&calls);
             if within != NEVER {
-                parts.push(at_most(within, bound.at_most));
+                parts.extend(costs(within, bound.at_least, bound.at_most));
             }
         }
         if parts.is_empty() {

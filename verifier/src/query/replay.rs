@@ -120,6 +120,7 @@ fn related(session: &Session<'_>, relation: &Relation, runs: &[Run]) -> bool {
     match (relation, runs) {
         (Relation::Within(set), [one]) => within(set, one.value),
         (Relation::Cost(most), [one]) => one.count <= u64::from(*most),
+        (Relation::CostAtLeast(least), [one]) => one.count >= u64::from(*least),
         (Relation::Equal(set), [a, b]) => !within(set, a.value) || normal(a) == normal(b),
         (Relation::SameAction, [a, b]) => severity(a) == severity(b),
         (Relation::Refines, [a, b]) => severity(a) <= severity(b),

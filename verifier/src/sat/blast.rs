@@ -65,6 +65,7 @@ fn holds(circuit: &mut Circuit, machine: Machine, relation: &Relation, (left, ri
             circuit.or(not(left), right)
         }
         Relation::Cost(bound) => not(circuit.compare(Cond::Jgt, &left.count, &constant(*bound))),
+        Relation::CostAtLeast(bound) => not(circuit.compare(Cond::Jgt, &constant(*bound), &left.count)),
     }
 }
 
@@ -148,7 +149,7 @@ impl<'c> Blast<'c> {
             filters,
             words,
             events,
-            counts: matches!(relation, Relation::Cost(_)),
+            counts: matches!(relation, Relation::Cost(_) | Relation::CostAtLeast(_)),
             shift,
             signed: signed(machine.kernel),
         }

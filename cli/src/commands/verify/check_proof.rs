@@ -91,6 +91,7 @@ fn describe_part(claim: &Claim, part: &Part) -> String {
         Relation::Refines => "the first value is at least as severe as the second".to_owned(),
         Relation::Implies(set) => format!("if the first value is in {}, so is the second", ranges(set)),
         Relation::Cost(bound) => format!("at most {bound} instructions are executed"),
+        Relation::CostAtLeast(bound) => format!("at least {bound} instructions are executed"),
         Relation::Never(events) => {
             let named = events.iter().map(|Event { filter, pc, way }| match way {
                 Way::Reached => format!("instruction {pc} of filter {filter} is executed"),

@@ -24,9 +24,9 @@ pub(super) fn text(cost: &Cost) -> String {
     }
     if !cost.abis.is_empty() {
         text.push_str(if cost.proved {
-            "proved: no call costs more than MOST; every call shown was replayed\n"
+            "proved: no call costs less than LEAST or more than MOST; every call shown was replayed\n"
         } else {
-            "no proof was accepted that no call costs more than MOST; every call shown was replayed\n"
+            "no proof was accepted that no call costs less than LEAST or more than MOST; every call shown was replayed\n"
         });
     }
     if let Some(limit) = &cost.limit {
@@ -107,7 +107,7 @@ fn bitmap(bitmap: &Bitmap, several: bool) -> String {
             ..
         }) => {
             let plain = instruction.split(" ;").next().unwrap_or_default().trim_end();
-            let filter = filter.filter(|_| several).map(|filter| format!("filter {filter} "));
+            let filter = filter.filter(|_| several).map(|filter| format!("filter {filter}, "));
             format!("no: {}{plain}", filter.unwrap_or_default())
         }
         Bitmap::Not(why) => format!("no: {}", why.reason),

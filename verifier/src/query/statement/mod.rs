@@ -93,13 +93,13 @@ fn part(within: u32, views: Vec<View>, relation: Relation) -> Vec<Part> {
     if within == NEVER { Vec::new() } else { vec![stated] }
 }
 
-/// The calls of a region cost no more than this.
-pub(super) fn at_most(within: u32, insns: u32) -> Part {
-    Part {
+/// The calls of a region cost no less and no more than this.
+pub(super) fn costs(within: u32, least: u32, most: u32) -> [Part; 2] {
+    [Relation::CostAtLeast(least), Relation::Cost(most)].map(|relation| Part {
         within,
         views: vec![view(0)],
-        relation: Relation::Cost(insns),
-    }
+        relation,
+    })
 }
 
 fn view(chain: u8) -> View {

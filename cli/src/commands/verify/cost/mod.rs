@@ -4,10 +4,13 @@ mod gate;
 mod load;
 mod timed;
 
+use std::path::Path;
+
 use callproof::cost::{Asked, Bitmap, Costs};
 use callproof_abi::Abi;
 use callproof_formats::call::print;
 use callproof_verifier::{Failure as Trouble, Limits};
+use callproof_vm::length::converted_len;
 use callproof_vm::{Chain, Filter, SeccompData};
 use serde::Serialize;
 
@@ -23,6 +26,7 @@ use crate::args;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::{Input, Loaded, admitted};
+use crate::render::strip;
 use crate::report::Report;
 use crate::settings::Settings;
 
@@ -36,7 +40,7 @@ pub(crate) struct Cost {
     pub(crate) lengths: Vec<Length>,
     /// No call costs more: the longest path through the filters, whether or not some call takes it
     pub(crate) bound: Option<u64>,
-    /// Whether the checker accepted a proof that no call costs more than is said of it
+    /// Whether the checker accepted a proof that no call costs less or more than is said of it
     pub(crate) proved: bool,
     pub(crate) abis: Vec<OfAbi>,
     /// What a trace costs; null when none was given
@@ -131,8 +135,18 @@ pub(crate) fn run(args: &args::Cost, input: &Input, settings: &Settings, quiet: 
     if args.live {
         cost.live = Some(timed::time(args, &cost, &loaded, quiet)?);
     }
+    if let Some(file) = &args.strip {
+        draw(file, &cost)?;
+    }
     cost.gates = gate::gates(args, &cost);
     Ok(cost)
+}
+
+/// Draws what each call costs.
+fn draw(file: &Path, cost: &Cost) -> Result<()> {
+    let page = file.extension().is_some_and(|ending| ending == "html");
+    let text = if page { strip::html(cost) } else { strip::svg(cost) };
+    std::fs::write(file, text).map_err(|error| Failure::io("write", file, &error))
 }
 
 /// The ABIs asked for, or those that the filters tell from the rest.
@@ -155,7 +169,13 @@ impl Cost {
         Self {
             kernel: settings.kernel.to_string(),
             filters: sides::names(loaded),
-            lengths: Vec::new(),
+            lengths: loaded
+                .iter()
+                .map(|one| Length {
+                    insns: one.program.len(),
+                    converted: converted_len(&one.program),
+                })
+                .collect(),
             bound: None,
             proved: false,
             abis: Vec::new(),
@@ -169,11 +189,6 @@ impl Cost {
     }
 
     fn tell(&mut self, found: &Costs, chain: &[Filter<'_>], settings: &Settings) -> Result<()> {
-        let length = |one: &callproof::cost::OfFilter| Length {
-            insns: one.insns,
-            converted: one.converted,
-        };
-        self.lengths = found.filters.iter().map(length).collect();
         self.bound = Some(found.bound);
         self.proved = found.proved;
         let name = self.filters.join(",");
