@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 
 use callproof::observed::{Against, Answer, Replayed, Way, Why, replay, why};
 use callproof_abi::Abi;
+use callproof_engines::Kind;
 use callproof_formats::trace::{TraceOptions, read_trace};
 use callproof_policy::ByteOrder;
 use callproof_verifier::Limits;
-use callproof_vm::{Chain, Filter, Insn, Machine};
+use callproof_vm::{Chain, Endian, Filter, Insn, Machine};
 
 const ALLOW: u32 = 0x7fff_0000;
 
@@ -44,6 +45,7 @@ fn against<'f>(filters: &'f [Filter<'f>], limits: &'f Limits) -> Against<'f> {
         order: ByteOrder::OfArch,
         abi: Abi::X86_64,
         limits,
+        engine: Kind::Specialised,
     }
 }
 
@@ -62,7 +64,16 @@ fn explained(log: &str) -> Why {
 fn replayed(trace: &[u8]) -> Replayed {
     let program = program();
     let filters = [Filter::load(&program[..]).unwrap()];
-    replay("trace", trace, against(&filters, &Limits::default()), &mut |_| {}).unwrap()
+    let limits = Limits::default();
+    let [one, other] = [Kind::Reference, Kind::Specialised].map(|engine| {
+        let against = Against {
+            engine,
+            ..against(&filters, &limits)
+        };
+        replay("trace", trace, against, &mut |_| {}).unwrap()
+    });
+    assert_eq!(one, other, "the engine makes no difference");
+    other
 }
 
 #[test]
@@ -273,5 +284,33 @@ fn real_traces_are_counted_as_a_loop_counts() {
             path.display()
         );
         assert!(found.open.is_empty() && found.measured == calls);
+    }
+}
+
+/// Real traces under real filters give the same report, whoever judges.
+#[test]
+fn the_engine_makes_no_difference_to_real_traces() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    if !corpus.join("traces").exists() {
+        println!("skipped: no corpus");
+        return;
+    }
+    let limits = Limits::default();
+    for name in ["podman-crun-deb13", "man-db-deb13.1", "firecracker-x86_64-vmm"] {
+        let bytes = std::fs::read(corpus.join("bpf").join(format!("{name}.bpf"))).unwrap();
+        let insns = bytes.as_chunks::<8>().0.iter();
+        let program: Vec<Insn> = insns.map(|insn| Insn::from_bytes(*insn, Endian::Little)).collect();
+        let filters = [Filter::load(program).unwrap()];
+        for trace in ["redis", "i386-gcc"] {
+            let [one, other] = [Kind::Reference, Kind::Specialised].map(|engine| {
+                let file = File::open(corpus.join("traces").join(format!("{trace}.sd.gz"))).unwrap();
+                let against = Against {
+                    engine,
+                    ..against(&filters, &limits)
+                };
+                replay(trace, file, against, &mut |_| {}).unwrap()
+            });
+            assert!(one == other, "{name} {trace}");
+        }
     }
 }

@@ -60,6 +60,26 @@ fn order_is_kept_over_a_hundred_thousand_lines_and_any_number_of_threads() {
 }
 
 #[test]
+fn every_engine_gives_the_same_answers() {
+    // Many filters in turn, so that engines are made, forgotten and made again.
+    let mut input = String::new();
+    for number in 0..20_000_u32 {
+        let filter = format!(
+            "200000000000000015000001{:02x}00000006000000000005000600000000000000",
+            number % 50
+        );
+        let _ = writeln!(input, r#"{{"filter":"{filter}","arch":"x86_64","nr":{}}}"#, number % 61);
+    }
+    let reference = answers(input.as_bytes(), &["--engine", "reference"]);
+    for engine in ["predecoded", "specialised", "auto"] {
+        assert!(
+            answers(input.as_bytes(), &["--engine", engine, "--jobs", "2"]) == reference,
+            "{engine}"
+        );
+    }
+}
+
+#[test]
 fn every_bad_line_gets_an_error_and_the_run_goes_on() {
     let good = format!(r#"{{"filter":"{ECHO}","arch":"x86_64","nr":5}}"#);
     let bad: [Vec<u8>; 17] = [

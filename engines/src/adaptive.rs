@@ -39,6 +39,15 @@ impl Adaptive {
         self.only.unwrap_or_else(|| Kind::for_calls(self.calls.get()))
     }
 
+    /// Whether the next call makes an engine first, which takes memory.
+    pub fn grows(&self) -> bool {
+        match self.kind() {
+            Kind::Reference => false,
+            Kind::Predecoded => self.predecoded.get().is_none(),
+            Kind::Specialised => self.specialised.get().is_none(),
+        }
+    }
+
     /// Decides about a call.
     pub fn decide(&self, call: &SeccompData) -> Decision {
         let kind = self.kind();

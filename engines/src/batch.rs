@@ -1,4 +1,7 @@
 //! Many calls at once, on all cores, without an allocation for each.
+//!
+//! What is longer, the calls or the room for answers, is left as it is. All of it runs on the threads of the surrounding
+//! rayon pool.
 
 use callproof_vm::{Endian, SeccompData};
 use rayon::prelude::*;
@@ -8,34 +11,20 @@ use crate::engine::{Decision, Engine};
 /// Calls that a core takes at a time.
 const PORTION: usize = 4096;
 
-/// Decides about calls, into a slice of the same length; what is longer is left as it is.
-///
-/// It runs on the threads of the surrounding rayon pool.
+/// [`Engine::decide_all`] on all cores.
 pub fn decide(engine: &dyn Engine, calls: &[SeccompData], decisions: &mut [Decision]) {
     let portions = calls.par_chunks(PORTION).zip(decisions.par_chunks_mut(PORTION));
-    portions.for_each(|(calls, decisions)| {
-        for (call, decision) in calls.iter().zip(decisions) {
-            *decision = engine.decide(call);
-        }
-    });
+    portions.for_each(|(calls, decisions)| engine.decide_all(calls, decisions));
 }
 
-/// As [`decide`], for the combined values alone.
-pub fn values<E: Engine + ?Sized>(engine: &E, calls: &[SeccompData], values: &mut [u32]) {
+/// [`Engine::values`] on all cores.
+pub fn values(engine: &dyn Engine, calls: &[SeccompData], values: &mut [u32]) {
     let portions = calls.par_chunks(PORTION).zip(values.par_chunks_mut(PORTION));
-    portions.for_each(|(calls, values)| {
-        for (call, value) in calls.iter().zip(values) {
-            *value = engine.value(call);
-        }
-    });
+    portions.for_each(|(calls, values)| engine.values(calls, values));
 }
 
-/// As [`values`], for records as they lie in memory on a machine of this byte order.
-pub fn values_of_records<E: Engine + ?Sized>(engine: &E, records: &[[u8; 64]], endian: Endian, values: &mut [u32]) {
+/// [`Engine::values_of_records`] on all cores.
+pub fn values_of_records(engine: &dyn Engine, records: &[[u8; 64]], endian: Endian, values: &mut [u32]) {
     let portions = records.par_chunks(PORTION).zip(values.par_chunks_mut(PORTION));
-    portions.for_each(|(records, values)| {
-        for (record, value) in records.iter().zip(values) {
-            *value = engine.value(&SeccompData::from_bytes(record, endian));
-        }
-    });
+    portions.for_each(|(records, values)| engine.values_of_records(records, endian, values));
 }

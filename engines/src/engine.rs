@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use callproof_vm::{Filter, Machine, SeccompData, Verdict};
+use callproof_vm::{Endian, Filter, Machine, SeccompData, Verdict};
 
 use crate::predecoded::Predecoded;
 use crate::reference::Reference;
@@ -26,6 +26,27 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// The combined 32-bit value alone ([`Verdict::value`]), which some engines know sooner.
     fn value(&self, call: &SeccompData) -> u32 {
         self.decide(call).verdict.value
+    }
+
+    /// Decides about calls one after the other, into a slice of the same length.
+    fn decide_all(&self, calls: &[SeccompData], decisions: &mut [Decision]) {
+        for (call, decision) in calls.iter().zip(decisions) {
+            *decision = self.decide(call);
+        }
+    }
+
+    /// As [`decide_all`](Self::decide_all), for the combined values alone.
+    fn values(&self, calls: &[SeccompData], values: &mut [u32]) {
+        for (call, value) in calls.iter().zip(values) {
+            *value = self.value(call);
+        }
+    }
+
+    /// As [`values`](Self::values), for records as they lie in memory on a machine of this byte order.
+    fn values_of_records(&self, records: &[[u8; 64]], endian: Endian, values: &mut [u32]) {
+        for (record, value) in records.iter().zip(values) {
+            *value = self.value(&SeccompData::from_bytes(record, endian));
+        }
     }
 }
 

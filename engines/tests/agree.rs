@@ -8,7 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
-use callproof_engines::{Adaptive, Kind, Predecoded, Specialised};
+use callproof_engines::{Adaptive, Decision, Kind, Predecoded, Specialised, batch};
 use callproof_testgen::{Caller, Choose, Harvest, Seed, Shape, program, program_of};
 use callproof_vm::{Endian, Filter, Insn, Kernel, Machine, SeccompData, ShiftByX, combine};
 
@@ -154,6 +154,41 @@ fn a_changed_program_is_noticed() {
         found += u32::from(caught[0]);
     }
     assert!(planted > 100 && found * 3 > planted, "{found} of {planted}");
+}
+
+/// Batches say what single calls say, over several portions and in every form.
+#[test]
+fn batches() {
+    let program = program_of(Shape::Policy, 60, &mut Seed::new(47, 0));
+    let (filters, programs) = ([Filter::load(program.clone()).unwrap()], [program]);
+    let mut seed = Seed::new(47, 1);
+    let calls: Vec<SeccompData> = (0..10_000).map(|_| call(&programs, &mut seed)).collect();
+    for endian in [Endian::Little, Endian::Big] {
+        let machine = Machine {
+            endian,
+            ..Machine::default()
+        };
+        let records: Vec<[u8; 64]> = calls.iter().map(|call| call.to_bytes(endian)).collect();
+        let reference = Kind::Reference.build(&filters, machine);
+        let wanted: Vec<Decision> = calls.iter().map(|call| reference.decide(call)).collect();
+        for kind in Kind::ALL {
+            let engine = kind.build(&filters, machine);
+            let mut decisions = vec![reference.decide(&SeccompData::default()); calls.len()];
+            batch::decide(&*engine, &calls, &mut decisions);
+            assert!(decisions == wanted, "{kind}");
+            let (mut values, mut of_records) = (vec![0; calls.len()], vec![0; calls.len()]);
+            batch::values(&*engine, &calls, &mut values);
+            batch::values_of_records(&*engine, &records, endian, &mut of_records);
+            assert!(
+                values
+                    .iter()
+                    .zip(&wanted)
+                    .all(|(value, wanted)| *value == wanted.verdict.value),
+                "{kind}"
+            );
+            assert!(values == of_records, "{kind}");
+        }
+    }
 }
 
 /// Programs that are hard on each limit: many numbers apart, many residual programs, values and ways that meet again.

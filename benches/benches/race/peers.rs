@@ -72,37 +72,29 @@ pub(crate) fn build(folder: &Path) -> Vec<Peer> {
     peers
 }
 
-/// The interpreter of `golang.org/x/net/bpf`, got through the proxy that the `go` command uses.
+/// The interpreter of `golang.org/x/net/bpf`, as Debian packages it for building (`golang-golang-x-net-dev`).
 fn in_go(folder: &Path, sources: &Path) -> Option<Peer> {
-    let own = folder.join("go");
-    let prepare = || {
-        std::fs::create_dir_all(&own)?;
-        std::fs::copy(sources.join("xnet.go"), own.join("main.go"))?;
-        std::fs::copy(sources.join("xnet.mod"), own.join("go.mod"))
-    };
-    let program = own.join("xnet");
-    let go = |arguments: &[&str]| {
-        Command::new("go")
-            .args(arguments)
-            .current_dir(&own)
-            .env("GOFLAGS", "-mod=mod")
-            .output()
-    };
-    match prepare().and_then(|_| go(&["build", "-o", "xnet", "."])) {
-        Ok(output) if output.status.success() => Some(Peer {
-            name: "Go x/net",
-            command: vec![program],
-            values: true,
-        }),
-        Ok(output) => {
-            println!("skipped: Go x/net: {}", first_line(&output.stderr));
-            None
+    let program = folder.join("xnet");
+    let built = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(sources.join("xnet.go"))
+        .env("GO111MODULE", "off")
+        .env("GOPATH", "/usr/share/gocode")
+        .env("GOCACHE", folder.join("go"))
+        .output();
+    match built {
+        Ok(output) if output.status.success() => {
+            return Some(Peer {
+                name: "Go x/net",
+                command: vec![program],
+                values: true,
+            });
         }
-        Err(error) => {
-            println!("skipped: Go x/net: {error}");
-            None
-        }
+        Ok(output) => println!("skipped: Go x/net: {}", first_line(&output.stderr)),
+        Err(error) => println!("skipped: Go x/net: {error}"),
     }
+    None
 }
 
 fn first_line(bytes: &[u8]) -> String {

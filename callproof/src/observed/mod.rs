@@ -24,6 +24,7 @@ pub(crate) use traced::{Traced, traced};
 pub(crate) use used::Used;
 
 use callproof_abi::Abi;
+use callproof_engines::Kind;
 use callproof_policy::ByteOrder;
 use callproof_verifier::Limits;
 use callproof_vm::{Filter, Machine};
@@ -44,6 +45,9 @@ pub struct Against<'f> {
     pub abi: Abi,
     /// How far the search for an answer about one call goes
     pub limits: &'f Limits,
+    /// Who judges the calls of a trace: with [`Kind::Specialised`], calls whose decision does not depend on arguments are
+    /// run once for each number
+    pub engine: Kind,
 }
 
 /// Lines that could not be read.

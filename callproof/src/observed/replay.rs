@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
-use callproof_vm::Chain;
+use callproof_engines::{Kind, Specialised};
 use callproof_vm::observe::{Count, WordsRead};
+use callproof_vm::{Chain, Machine, SeccompData, Verdict};
 use serde::Serialize;
 
 use super::group::{Answer, Group, begin};
@@ -81,6 +82,8 @@ pub fn replay(
         against,
         used: Used::new(against.filters),
         costs: HashMap::new(),
+        engine: (against.engine == Kind::Specialised).then(|| Specialised::new(against.filters, against.machine)),
+        settled: HashMap::new(),
         groups: HashMap::new(),
         found: Replayed::default(),
     };
@@ -103,11 +106,22 @@ pub fn replay(
     Ok(found)
 }
 
+/// What the filters did with a call.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    verdict: Verdict,
+    words: WordsRead,
+    insns: Count,
+}
+
 struct Replay<'f> {
     settler: Settler<'f>,
     against: Against<'f>,
     used: Used,
     costs: HashMap<(u32, i32), OfCall>,
+    engine: Option<Specialised>,
+    /// What calls do whose number settles it, by ABI and number
+    settled: HashMap<(u32, i32), Run>,
     /// Where a group stands: by ABI, number and answer
     groups: HashMap<(u32, i32, Answer), usize>,
     found: Replayed,
@@ -121,20 +135,25 @@ impl Replay<'_> {
         let (mut words, mut insns) = (WordsRead::default(), Count::default());
         let chain = Chain::new(self.against.filters);
         let known = traced.unknown(machine.endian);
+        let before = self.settled.get(&(call.arch, call.nr)).copied();
         // Most calls are known well enough: one run decides, counts and marks.
-        let verdict = if known == 0 {
+        let verdict = if let Some(before) = before {
+            (words, insns) = (before.words, before.insns);
+            before.verdict
+        } else if known == 0 {
             chain.run_observed(call, machine, &mut (&mut insns, &mut self.used))
         } else {
             chain.run_observed(call, machine, &mut (&mut words, &mut insns))
         };
+        let first = before.is_none();
         if words.0 & known == 0 {
-            if known != 0 {
+            if known != 0 && first {
                 chain.run_observed(call, machine, &mut self.used);
             }
             self.measure(traced, insns.0);
-            if let Some(marked) = self.against.marked {
-                let [low, high, ..] = Chain::new(marked).run(call, machine).value.to_le_bytes();
-                self.found.marks.insert(u16::from_le_bytes([low, high]));
+            if first {
+                self.mark(call, machine);
+                self.keep(call, Run { verdict, words, insns });
             }
             if permits(&verdict, machine) {
                 self.found.permitted = self.found.permitted.saturating_add(count);
@@ -159,6 +178,21 @@ impl Replay<'_> {
             groups.push(begin(&mut self.settler, &self.against, traced, &settled));
         } else {
             self.found.more = self.found.more.saturating_add(count);
+        }
+    }
+
+    /// Takes note of the number that marked filters give.
+    fn mark(&mut self, call: &SeccompData, machine: Machine) {
+        if let Some(marked) = self.against.marked {
+            let [low, high, ..] = Chain::new(marked).run(call, machine).value.to_le_bytes();
+            self.found.marks.insert(u16::from_le_bytes([low, high]));
+        }
+    }
+
+    /// Keeps what a call did if every call of its number does the same.
+    fn keep(&mut self, call: &SeccompData, run: Run) {
+        if self.engine.as_ref().is_some_and(|engine| engine.is_settled(call)) {
+            self.settled.insert((call.arch, call.nr), run);
         }
     }
 

@@ -202,6 +202,7 @@ mod tests {
             order: ByteOrder::OfArch,
             abi: Abi::X86_64,
             limits,
+            engine: callproof_engines::Kind::Reference,
         }
     }
 

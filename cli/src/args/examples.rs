@@ -37,9 +37,10 @@ Examples:
   callproof eval --trace filter.bpf 59
   callproof eval oldest.bpf newest.bpf '435(0, 88)'
   callproof eval --batch requests.jsonl > answers.jsonl
+  callproof eval filter.bpf --records calls.bin > values.bin
 
-Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch, with 0 when every line was \
-answered.";
+Exits with 0 when every ABI allows the call and 1 when one denies it; with --batch or --records, with 0 when \
+everything was answered.";
 
 /// `callproof lint --help`
 pub(super) const LINT: &str = "\

@@ -26,7 +26,7 @@ pub(crate) use policy::PolicyArgs;
 pub(crate) use scenarios::Scenarios;
 pub(crate) use verify::{CheckProof, Explain, Pair, Prove, Subset, Test};
 
-pub(crate) use values::{Arch, Color, EndianArg, Output, ShiftArg, Style};
+pub(crate) use values::{Arch, Color, EndianArg, EngineChoice, Output, ShiftArg, Style};
 
 /// Runs and kernel-checks seccomp filters.
 ///
@@ -168,7 +168,7 @@ pub(crate) struct Demo {
 #[derive(Args, Debug)]
 #[command(
     after_help = examples::EVAL,
-    override_usage = "callproof eval [OPTIONS] FILTER... CALL\n       callproof eval [OPTIONS] --batch FILE.jsonl"
+    override_usage = "callproof eval [OPTIONS] FILTER... CALL\n       callproof eval [OPTIONS] --batch FILE.jsonl\n       callproof eval [OPTIONS] FILTER... --records FILE"
 )]
 pub(crate) struct Eval {
     /// Filters (oldest first), then the call: `socket(AF_INET, SOCK_STREAM, 0)`, `59(1, 2)`, `nr=59 a0=1`
@@ -184,11 +184,17 @@ pub(crate) struct Eval {
     #[arg(long, conflicts_with = "batch")]
     pub(crate) trace: bool,
     /// Answer one JSON request a line from this file (`-` for standard input), in order
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "many")]
     pub(crate) batch: Option<String>,
-    /// Threads for --batch [default: one for each core]
-    #[arg(long, value_name = "N", requires = "batch", value_parser = values::jobs())]
+    /// Judge the 64-byte records of this file (`-` for standard input); write 4 bytes for each, the combined value
+    #[arg(long, value_name = "FILE", group = "many", conflicts_with_all = ["batch", "trace"], requires = "operands")]
+    pub(crate) records: Option<String>,
+    /// Threads for --batch and --records [default: one for each core]
+    #[arg(long, value_name = "N", requires = "many", value_parser = values::jobs())]
     pub(crate) jobs: Option<u16>,
+    /// Who judges the calls of --batch and --records; all give the same answers [default: auto]
+    #[arg(long, value_name = "ENGINE", value_enum, requires = "many")]
+    pub(crate) engine: Option<EngineChoice>,
 }
 
 /// `asm`

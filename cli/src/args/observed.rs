@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Effort, examples};
+use super::{Effort, EngineChoice, examples};
 
 /// `why`
 #[derive(Args, Debug)]
@@ -28,6 +28,10 @@ pub(crate) struct Replay {
     /// Path, `hex:DIGITS` or `pid:N`; several are one chain, oldest first
     #[arg(value_name = "FILTER", required = true)]
     pub(crate) filters: Vec<String>,
+    /// Who judges calls: `reference` runs the filters for each one, `specialised` once for each number whose verdict does
+    /// not depend on arguments [default: specialised]
+    #[arg(long, value_name = "ENGINE", value_enum, hide_possible_values = true)]
+    pub(crate) judge: Option<EngineChoice>,
     #[command(flatten)]
     pub(crate) effort: Effort,
 }

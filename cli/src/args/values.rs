@@ -4,6 +4,7 @@ use core::str::FromStr;
 use std::path::PathBuf;
 
 use callproof_abi::Abi;
+use callproof_engines::Kind;
 use callproof_formats::Format;
 use callproof_vm::{Endian, ShiftByX};
 use clap::ValueEnum;
@@ -25,6 +26,32 @@ impl FromStr for Arch {
             name => Abi::from_name(name)
                 .map(Self::One)
                 .map_err(|unknown| format!("{unknown}; ABIs are named as in `x86_64,i386,aarch64`, or `all`")),
+        }
+    }
+}
+
+/// `--engine`: who judges calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// What is fastest for so many calls
+    #[default]
+    Auto,
+    /// The plain loop
+    Reference,
+    /// Instructions decoded once
+    Predecoded,
+    /// Each call number worked out once
+    Specialised,
+}
+
+impl EngineChoice {
+    /// The engine that was asked for; none for whichever is fastest.
+    pub(crate) const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Auto => None,
+            Self::Reference => Some(Kind::Reference),
+            Self::Predecoded => Some(Kind::Predecoded),
+            Self::Specialised => Some(Kind::Specialised),
         }
     }
 }

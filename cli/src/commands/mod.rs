@@ -25,11 +25,11 @@ pub(crate) mod verify;
 pub(crate) mod written;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::args::{Cli, Command, Eval, KernelCommand, Output, Style, VectorsCommand};
+use crate::args::{Cli, Command, EngineChoice, Eval, KernelCommand, Output, Style, VectorsCommand};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input::Input;
@@ -117,25 +117,33 @@ pub(crate) fn run(cli: Cli) -> Result<Answer> {
 }
 
 fn eval_or_batch(eval: &Eval, formats: &[Output], input: &Input, settings: &Settings) -> Result<Answer> {
-    let Some(batch) = &eval.batch else {
-        return eval::run(&eval.operands, eval.trace, input, settings).map(Answer::Eval);
+    let (name, file) = match (&eval.batch, &eval.records) {
+        (Some(file), _) => ("--batch` answers with JSON lines", file),
+        (None, Some(file)) => ("--records` answers with values of 4 bytes", file),
+        (None, None) => return eval::run(&eval.operands, eval.trace, input, settings).map(Answer::Eval),
     };
     if formats
         .iter()
         .any(|output| output.style != Style::Json || output.file.is_some())
     {
-        return Err(
-            Failure::usage("`eval --batch` answers with JSON lines on standard output and in no other format")
-                .with_help("leave `--format` away"),
-        );
+        let message = format_args!("`eval {name} on standard output and in no other format");
+        return Err(Failure::usage(message).with_help("leave `--format` away"));
     }
-    let mut output = render::stdout();
-    if batch == "-" {
-        batch::run(io::stdin().lock(), &mut output, eval.jobs, settings)?;
+    let calls: Box<dyn Read> = if file == "-" {
+        Box::new(io::stdin().lock())
     } else {
-        let path = Path::new(batch);
-        let file = File::open(path).map_err(|error| Failure::io("read", path, &error))?;
-        batch::run(file, &mut output, eval.jobs, settings)?;
+        let path = Path::new(file);
+        Box::new(File::open(path).map_err(|error| Failure::io("read", path, &error))?)
+    };
+    let how = batch::How {
+        jobs: eval.jobs,
+        engine: eval.engine.and_then(EngineChoice::kind),
+    };
+    if eval.records.is_some() {
+        // Values are no text.
+        batch::records::run(&eval.operands, calls, &mut io::stdout().lock(), how, (input, settings))?;
+    } else {
+        batch::run(calls, &mut render::stdout(), how, settings)?;
     }
     Ok(Answer::Streamed)
 }

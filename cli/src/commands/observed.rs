@@ -5,13 +5,14 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use callproof::observed::{Against, Answer as Said, Group, Replayed, Unread, Why};
+use callproof_engines::Kind;
 use callproof_verifier::Limits;
 use callproof_vm::Filter;
 use serde::Serialize;
 
 use super::verify::origin::Deciding;
 use super::verify::sides;
-use crate::args;
+use crate::args::{self, EngineChoice};
 use crate::call::Call;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -73,7 +74,10 @@ pub(crate) fn replay(args: &args::Replay, input: &Input, settings: &Settings, qu
     let mut progress = Progress::new("calls", None, quiet);
     let deciding = Deciding::new(&loaded, settings);
     let marked = deciding.as_ref().map(Deciding::filters);
-    let against = against(&chain, marked, settings, &limits);
+    let against = Against {
+        engine: engine(args.judge.unwrap_or_default())?,
+        ..against(&chain, marked, settings, &limits)
+    };
     let mut found = callproof::observed::replay(&log.name, log.input, against, &mut |calls| progress.set(calls))?;
     tell_rules(&mut found.denied, deciding.as_ref(), settings);
     Ok(Replay {
@@ -110,6 +114,16 @@ fn against<'f>(
         order: settings.byte_order(),
         abi: abi.unwrap_or(callproof_abi::Abi::X86_64),
         limits,
+        engine: Kind::Reference,
+    }
+}
+
+/// The engine of a replay: by default the one for many calls.
+fn engine(choice: EngineChoice) -> Result<Kind> {
+    match choice.kind() {
+        Some(Kind::Predecoded) => Err(Failure::usage("`replay` has no use for the pre-decoded engine")
+            .with_help("it tells which instructions run, and takes `reference` or `specialised`")),
+        chosen => Ok(chosen.unwrap_or(Kind::Specialised)),
     }
 }
 

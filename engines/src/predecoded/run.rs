@@ -43,25 +43,21 @@ impl Program {
                 Step::Test(branch) => {
                     count(u32::from(branch.insns));
                     (a, pc) = branch.take(a);
-                    continue;
                 }
                 Step::LoadTest(index, branch) => {
                     count(u32::from(branch.insns));
                     (a, pc) = branch.take(word(words, *index));
-                    continue;
                 }
                 Step::Switch(number) => {
                     let goal = self.find(*number, a);
                     count(u32::from(goal.insns));
                     pc = goal.pc;
-                    continue;
                 }
                 Step::LoadSwitch(index, number) => {
                     a = word(words, *index);
                     let goal = self.find(*number, a);
                     count(u32::from(goal.insns).wrapping_add(1));
                     pc = goal.pc;
-                    continue;
                 }
                 Step::TestX(compare) => {
                     count(1);
@@ -70,12 +66,10 @@ impl Program {
                     } else {
                         compare.no
                     };
-                    continue;
                 }
                 Step::Jump(target) => {
                     count(1);
                     pc = *target;
-                    continue;
                 }
                 Step::Return(value) => {
                     count(1);
@@ -85,29 +79,44 @@ impl Program {
                     count(1);
                     break a;
                 }
-                Step::Load(index) => a = word(words, *index),
-                Step::Constant(k) => a = *k,
-                Step::ConstantX(k) => x = *k,
-                Step::LoadCell(cell) => a = cells.get(usize::from(*cell)).copied().unwrap_or(0),
-                Step::LoadCellX(cell) => x = cells.get(usize::from(*cell)).copied().unwrap_or(0),
-                Step::Store(cell) => store(&mut cells, *cell, a),
-                Step::StoreX(cell) => store(&mut cells, *cell, x),
-                Step::ToX => x = a,
-                Step::FromX => a = x,
-                Step::Negate => a = a.wrapping_neg(),
-                Step::Alu(alu, k) => a = alu.apply(a, *k, Src::K, self.shift).unwrap_or(LEFT),
-                Step::AluX(alu) => match alu.apply(a, x, Src::X, self.shift) {
-                    Some(result) => a = result,
-                    None => {
-                        count(1);
+                straight => {
+                    count(1);
+                    let Some((new_a, new_x)) = self.operate(straight, (a, x), &mut cells, words) else {
                         break LEFT;
-                    }
-                },
+                    };
+                    (a, x, pc) = (new_a, new_x, pc.wrapping_add(1));
+                }
             }
-            count(1);
-            pc = pc.wrapping_add(1);
         };
         Outcome { value, insns }
+    }
+
+    /// What a step that does not jump leaves in `A` and `X`; nothing when it leaves the filter.
+    #[inline(always)]
+    fn operate(&self, step: &Step, (a, x): (u32, u32), cells: &mut [u32], words: &[u32; 16]) -> Option<(u32, u32)> {
+        let cell = |cells: &[u32], cell: u8| cells.get(usize::from(cell)).copied().unwrap_or(0);
+        Some(match *step {
+            Step::Load(index) => (word(words, index), x),
+            Step::Constant(k) => (k, x),
+            Step::ConstantX(k) => (a, k),
+            Step::LoadCell(from) => (cell(cells, from), x),
+            Step::LoadCellX(from) => (a, cell(cells, from)),
+            Step::Store(to) => {
+                store(cells, to, a);
+                (a, x)
+            }
+            Step::StoreX(to) => {
+                store(cells, to, x);
+                (a, x)
+            }
+            Step::ToX => (a, a),
+            Step::FromX => (x, x),
+            Step::Negate => (a.wrapping_neg(), x),
+            Step::Alu(alu, k) => (alu.apply(a, k, Src::K, self.shift)?, x),
+            Step::AluX(alu) => (alu.apply(a, x, Src::X, self.shift)?, x),
+            // The others jump or return.
+            _ => return None,
+        })
     }
 
     #[inline(always)]
@@ -133,7 +142,7 @@ fn word(words: &[u32; 16], index: u8) -> u32 {
 }
 
 #[inline(always)]
-fn store<const CELLS: usize>(cells: &mut [u32; CELLS], cell: u8, value: u32) {
+fn store(cells: &mut [u32], cell: u8, value: u32) {
     if let Some(cell) = cells.get_mut(usize::from(cell)) {
         *cell = value;
     }

@@ -102,6 +102,13 @@ impl Specialised {
         made
     }
 
+    /// Whether a call of this number and ABI gets the same decision, on the same way through every filter, whatever its
+    /// arguments and instruction pointer are. `false` where it was not worked out.
+    #[must_use]
+    pub fn is_settled(&self, call: &SeccompData) -> bool {
+        matches!(self.find(call), Entry::Known { .. })
+    }
+
     /// How it came out.
     #[must_use]
     pub fn shape(&self) -> Shape {

@@ -4,12 +4,12 @@
 //! Memory is bounded by the largest line that is read, [`MAX_LINE`], and by the caches of admitted filters.
 
 mod cache;
+pub(super) mod records;
 
 use std::io::{self, Read, Write};
 
+use callproof_engines::Kind;
 use callproof_formats::batch::{Request, Response};
-use callproof_vm::observe::Count;
-use callproof_vm::{Chain, Machine};
 use rayon::prelude::*;
 
 use crate::error::{Failure, Result};
@@ -20,14 +20,28 @@ use cache::Admission;
 /// Requests that one thread answers before it takes the next ones.
 const PORTION: usize = 64;
 
+/// How many calls are judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    /// Threads; one for each core unless given
+    pub(crate) jobs: Option<u16>,
+    /// The engine; whichever is fastest unless given
+    pub(crate) engine: Option<Kind>,
+}
+
+impl How {
+    fn pool(self) -> Result<rayon::ThreadPool> {
+        let threads = self.jobs.map_or(0, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map_err(|error| {
+            Failure::environment(format_args!("cannot start threads: {error}")).with_help("use `--jobs 1`")
+        })
+    }
+}
+
 /// Answers every line of the input. Nothing is reported but what the lines themselves say.
-pub(crate) fn run(input: impl Read, output: &mut dyn Write, jobs: Option<u16>, settings: &Settings) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs.map_or(0, usize::from))
-        .build();
-    let pool = pool.map_err(|error| {
-        Failure::environment(format_args!("cannot start threads: {error}")).with_help("use `--jobs 1`")
-    })?;
+pub(crate) fn run(input: impl Read, output: &mut dyn Write, how: How, settings: &Settings) -> Result<()> {
+    let pool = how.pool()?;
     let alone = pool.current_num_threads() == 1;
     let mut lines = Lines::new(input);
     loop {
@@ -36,11 +50,13 @@ pub(crate) fn run(input: impl Read, output: &mut dyn Write, jobs: Option<u16>, s
             return Ok(());
         }
         let written = if alone {
-            output.write_all(&answer_all(&batch, settings))
+            output.write_all(&answer_all(&batch, how.engine, settings))
         } else {
             let answered: Vec<Vec<u8>> = pool.install(|| {
                 let portions = batch.par_chunks(PORTION);
-                portions.map(|portion| answer_all(portion, settings)).collect()
+                portions
+                    .map(|portion| answer_all(portion, how.engine, settings))
+                    .collect()
             });
             write_in_order(output, &answered)
         };
@@ -54,17 +70,17 @@ fn write_in_order(output: &mut dyn Write, answered: &[Vec<u8>]) -> io::Result<()
     answered.iter().try_for_each(|portion| output.write_all(portion))
 }
 
-fn answer_all(lines: &[Line<'_>], settings: &Settings) -> Vec<u8> {
+fn answer_all(lines: &[Line<'_>], engine: Option<Kind>, settings: &Settings) -> Vec<u8> {
     let mut output = Vec::with_capacity(lines.len().saturating_mul(80));
     for line in lines {
-        answer(line, settings)
+        answer(line, engine, settings)
             .unwrap_or_else(Response::Error)
             .write_line(&mut output);
     }
     output
 }
 
-fn answer(line: &Line<'_>, settings: &Settings) -> core::result::Result<Response, String> {
+fn answer(line: &Line<'_>, engine: Option<Kind>, settings: &Settings) -> core::result::Result<Response, String> {
     let Line::Whole(bytes) = line else {
         return Err(format!("the line is longer than {MAX_LINE} bytes"));
     };
@@ -73,17 +89,15 @@ fn answer(line: &Line<'_>, settings: &Settings) -> core::result::Result<Response
         return Err("the line is empty".to_owned());
     }
     let request = Request::parse(text).map_err(|error| error.to_string())?;
-    match &*cache::admission(&request, settings) {
+    match &*cache::admission(&request, engine, settings) {
         Admission::Unreadable(complaint) => Err(complaint.clone()),
         Admission::Refused(response) => Ok(response.clone()),
-        Admission::Filters(filters) => {
-            let mut count = Count::default();
-            let machine = Machine {
-                endian: request.endian,
-                ..settings.machine_of(request.endian)
-            };
-            let verdict = Chain::new(filters).run_observed(&request.data, machine, &mut count);
-            Ok(Response::verdict(&verdict, count.0))
+        Admission::Admitted(chain) => {
+            if chain.grows() {
+                cache::grow(&request);
+            }
+            let decision = chain.decide(&request.data);
+            Ok(Response::verdict(&decision.verdict, decision.insns))
         }
     }
 }

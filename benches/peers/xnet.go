@@ -1,0 +1,73 @@
+// The interpreter of golang.org/x/net/bpf. Words are read in network order, so the records are turned around first.
+// What it reads and prints stands in race.h.
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sort"
+	"time"
+
+	"golang.org/x/net/bpf"
+)
+
+const rounds, roundTime = 15, 20 * time.Millisecond
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	return value
+}
+
+func program(path string) []bpf.Instruction {
+	bytes := must(os.ReadFile(path))
+	var insns []bpf.Instruction
+	for ; len(bytes) >= 8; bytes = bytes[8:] {
+		raw := bpf.RawInstruction{
+			Op: binary.LittleEndian.Uint16(bytes),
+			Jt: bytes[2],
+			Jf: bytes[3],
+			K:  binary.LittleEndian.Uint32(bytes[4:]),
+		}
+		insns = append(insns, raw.Disassemble())
+	}
+	return insns
+}
+
+func records(path string) [][]byte {
+	bytes := must(os.ReadFile(path))
+	var all [][]byte
+	for ; len(bytes) >= 64; bytes = bytes[64:] {
+		record := bytes[:64:64]
+		for at := 0; at < 64; at += 4 {
+			binary.BigEndian.PutUint32(record[at:], binary.LittleEndian.Uint32(record[at:]))
+		}
+		all = append(all, record)
+	}
+	return all
+}
+
+func main() {
+	vm := must(bpf.NewVM(program(os.Args[1])))
+	all := records(os.Args[2])
+	var sum uint64
+	for i, record := range all {
+		sum += uint64(uint32(must(vm.Run(record)))) * uint64(i+1)
+	}
+	var times []float64
+	for round := 0; round < rounds; round++ {
+		start, done := time.Now(), 0
+		for time.Since(start) < roundTime {
+			for _, record := range all {
+				vm.Run(record)
+			}
+			done += len(all)
+		}
+		times = append(times, float64(time.Since(start).Nanoseconds())/float64(done))
+	}
+	sort.Float64s(times)
+	fmt.Printf("%.3f %d\n", times[rounds/2], sum)
+}
