@@ -87,6 +87,23 @@ fn codes_and_answers_are_the_contract() {
     assert!(report.code == 1 && report.stdout.contains("unreadable"), "{report:?}");
 }
 
+/// The compiler of policies that is callproof's own, in every format that is offered.
+#[test]
+fn our_own_compiler_is_right_in_every_format() {
+    let command = format!(
+        "{} convert {{policy}} --to hex -o {{out}} --arch {{arch}}",
+        env!("CARGO_BIN_EXE_callproof")
+    );
+    for offer in ["policy", "oci", "seccompiler", "minijail", "kafel", "pfc"] {
+        let room = tempfile::tempdir().unwrap();
+        let out = room.path().to_str().unwrap();
+        let more = ["--cases=8", "--deadline=120s", "--format=json", "--offer", offer];
+        let ran = fuzz(out, &command, &more);
+        let answer = &json(&ran)["answer"]["now"];
+        assert_eq!((ran.code, answer["proved"].as_u64()), (0, Some(8)), "{offer}: {ran:?}");
+    }
+}
+
 #[test]
 fn wrong_lines_are_refused_with_advice() {
     let room = tempfile::tempdir().unwrap();

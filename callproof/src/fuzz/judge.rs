@@ -1,9 +1,9 @@
 //! One policy through a compiler, and the filter held against the policy.
 
-use callproof_formats::policy::{PolicyFormat, PolicyOptions, read_policy};
+use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, read_policy, write_policy};
 use callproof_formats::{Format, ReadOptions};
 use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{CallPattern, Claim, Env, GroundPolicy, Policy, Predicate, Selector, Span};
+use callproof_policy::{CallPattern, Claim, Env, GroundPolicy, Policy, Predicate, Problems, Selector, Span};
 use callproof_verifier::{Answer, AskError, Query, Session, Shown, Side};
 use callproof_vm::{Filter, Insn, Machine};
 
@@ -17,7 +17,14 @@ use crate::programs::reading;
 use crate::source::{Reading, admit};
 
 /// The formats in which policies can be offered.
-pub const OFFERED: &[PolicyFormat] = &[PolicyFormat::Policy];
+pub const OFFERED: &[PolicyFormat] = &[
+    PolicyFormat::Policy,
+    PolicyFormat::Oci,
+    PolicyFormat::Seccompiler,
+    PolicyFormat::Minijail,
+    PolicyFormat::Kafel,
+    PolicyFormat::Pfc,
+];
 
 /// Says how the other side of a comparison is called.
 const POLICY: &str = "policy";
@@ -72,10 +79,13 @@ impl Fuzz {
 
     /// A policy in the format of the compiler, or why it cannot be written there.
     pub(crate) fn written(&self, policy: &Policy) -> Result<String, String> {
-        match self.offer {
-            PolicyFormat::Policy => Ok(policy.to_string()),
-            other => Err(format!("policies cannot be written as `{other}` yet")),
-        }
+        let options = PolicyWriteOptions {
+            env: reading(&self.options).env,
+            abi: self.options.abis.first().copied(),
+            kill_process: false,
+        };
+        let told = |problems: Problems| Error::text("policy", "", &problems.problems).to_string();
+        write_policy(policy, self.offer, &options).map_err(told)
     }
 
     /// The same for a policy that is written already: it means what the reader of the format reads.
