@@ -3,7 +3,8 @@
 //! `cargo bench -p callproof-benches --bench interpreters`. What is raced against is in `benches/peers/`: a switch
 //! interpreter in C, those of libpcap and of Go's `x/net/bpf`, and the running kernel with its JIT, of which the time of a
 //! minimal filter is subtracted. A peer that cannot be built here is named and left out. With `--json FILE` the figures
-//! are written down, and with `--plot FILE` drawn.
+//! are written down, and with `--plot FILE` drawn; `--from FILE` takes figures that were written down. Debian has what is
+//! needed as `gcc`, `libpcap-dev`, `golang-go` and `golang-golang-x-net-dev`.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -14,6 +15,8 @@
 
 #[path = "race/peers.rs"]
 mod peers;
+#[path = "race/plot.rs"]
+mod plot;
 #[path = "race/scenario.rs"]
 mod scenario;
 #[path = "race/timing.rs"]
@@ -38,6 +41,9 @@ struct Row {
 }
 
 fn main() {
+    if let Some(path) = option("--from") {
+        return plot(&std::fs::read_to_string(path).expect("figures"));
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let peers = peers::build(folder.path());
     let only = option("--only");
@@ -50,8 +56,18 @@ fn main() {
         show(&row, rows.is_empty());
         rows.push(row);
     }
+    let json = to_json(&rows);
     if let Some(path) = option("--json") {
-        std::fs::write(path, to_json(&rows)).expect("written");
+        std::fs::write(path, &json).expect("written");
+    }
+    plot(&json);
+}
+
+/// Draws figures, if asked to.
+fn plot(json: &str) {
+    if let Some(path) = option("--plot") {
+        let rows: Vec<serde_json::Value> = serde_json::from_str(json).expect("figures");
+        std::fs::write(path, plot::draw(&rows)).expect("written");
     }
 }
 

@@ -61,10 +61,12 @@ pub enum Kind {
     Specialised,
 }
 
-/// From this many calls on decoding pays for itself: it takes about as long as so many evaluations.
-const DECODED_FROM: u64 = 16;
-/// From this many calls on specialising pays for itself.
-pub(crate) const SPECIALISED_FROM: u64 = 1024;
+/// From this many calls on decoding has paid for itself: for real filters it takes as long as the plain loop needs for
+/// 150 calls (a list) to some thousand (a tree).
+const DECODED_FROM: u64 = 1024;
+/// From this many calls on specialising has paid for itself: it takes as long as the pre-decoded engine needs for ten to
+/// thirty thousand.
+pub(crate) const SPECIALISED_FROM: u64 = 32_768;
 
 impl Kind {
     /// Every engine, the plainest first.

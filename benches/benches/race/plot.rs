@@ -1,0 +1,83 @@
+//! Figures as a drawing: a row for each scenario, a dot for each entrant, on a logarithmic axis.
+
+use core::fmt::Write as _;
+
+use serde_json::Value;
+
+const LEFT: f64 = 250.0;
+const WIDTH: f64 = 620.0;
+const ROW: f64 = 22.0;
+const TOP: f64 = 64.0;
+/// Nanoseconds at both ends of the axis.
+const AXIS: [f64; 2] = [0.1, 10_000.0];
+
+/// Entrants in the order of the legend, with a colour that is told apart without seeing red and green.
+const ENTRANTS: [(&str, &str); 8] = [
+    ("table by hand", "#999999"),
+    ("specialised", "#0072b2"),
+    ("predecoded", "#56b4e9"),
+    ("reference", "#000000"),
+    ("kernel JIT", "#d55e00"),
+    ("C switch", "#009e73"),
+    ("libpcap", "#e69f00"),
+    ("Go x/net", "#cc79a7"),
+];
+
+/// Draws what `--json` has written.
+pub(crate) fn draw(rows: &[Value]) -> String {
+    let height = TOP + ROW * rows.len() as f64 + 30.0;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {height:.0}\" font-family=\"sans-serif\" \
+         font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
+        LEFT + WIDTH + 20.0
+    );
+    text(
+        &mut svg,
+        (10.0, 16.0),
+        "Nanoseconds a call, logarithmic; left is faster",
+    );
+    for (place, (name, colour)) in ENTRANTS.iter().enumerate() {
+        let x = 16.0 + place as f64 * 105.0;
+        dot(&mut svg, (x, 34.0), colour);
+        text(&mut svg, (x + 8.0, 38.0), name);
+    }
+    axis(&mut svg, TOP + ROW * rows.len() as f64);
+    for (place, row) in rows.iter().enumerate() {
+        let y = TOP + ROW * (place as f64 + 0.5);
+        text(&mut svg, (10.0, y + 4.0), row["scenario"].as_str().unwrap_or_default());
+        for (name, colour) in ENTRANTS {
+            if let Some(time) = row["ns"][name].as_f64() {
+                dot(&mut svg, (across(time), y), colour);
+            }
+        }
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// Where a time stands.
+fn across(time: f64) -> f64 {
+    let [from, to] = AXIS;
+    let time = time.clamp(from, to);
+    LEFT + WIDTH * (time / from).log10() / (to / from).log10()
+}
+
+fn axis(svg: &mut String, bottom: f64) {
+    for tick in [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0] {
+        let x = across(tick);
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\" stroke=\"#dddddd\"/>"
+        );
+        text(svg, (x - 8.0, bottom + 16.0), &tick.to_string());
+    }
+}
+
+fn dot(svg: &mut String, (x, y): (f64, f64), colour: &str) {
+    let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
+}
+
+fn text(svg: &mut String, (x, y): (f64, f64), words: &str) {
+    let words = words.replace('&', "&amp;").replace('<', "&lt;");
+    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\">{words}</text>");
+}
