@@ -32,6 +32,35 @@ fn the_list_names_every_guest_and_what_it_needs() {
 }
 
 #[test]
+fn the_list_shows_what_was_fetched_and_how_to_ask_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernels = folder.path().join("kernels");
+    for (name, version) in [
+        ("bookworm-amd64-cloud-amd64", "6.1.176-1"),
+        ("bookworm-amd64-cloud-amd64@6.1.27-1", "6.1.27-1"),
+        ("bookworm-amd64-other", "6.1.1-1"),
+    ] {
+        std::fs::create_dir_all(kernels.join(name)).unwrap();
+        let package = format!("linux-image-of-{version}\n{version}\nabcd\nef01\n");
+        std::fs::write(kernels.join(name).join("package"), package).unwrap();
+    }
+    let cache = format!("--cache={}", folder.path().display());
+    let ran = run(&["kernel", "diff", "--vm=list", &cache, "--format=json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let guests = document["answer"]["guests"].as_array().unwrap();
+    let guest = guests.iter().find(|guest| guest["name"] == "debian-12-amd64").unwrap();
+    let fetched = guest["fetched"].as_array().unwrap();
+    let names: Vec<_> = fetched.iter().map(|kernel| kernel["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["debian-12-amd64", "debian-12-amd64=6.1.27-1"]);
+    assert_eq!(fetched[1]["sha256"], "abcd");
+    let ran = run(&["kernel", "diff", "--vm=list", &cache]);
+    assert!(
+        ran.stdout.contains("debian-12-amd64=6.1.27-1") && ran.stdout.contains("abcd"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_missing_program_is_named_with_the_command_that_installs_it() {
     let folder = tempfile::tempdir().unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_callproof"))
@@ -62,6 +91,12 @@ fn a_guest_that_there_is_not_is_a_usage_error() {
         ran.stderr.contains("no guest `debian-vax`") && ran.stderr.contains("debian-s390x"),
         "{ran:?}"
     );
+    let near = run(&["kernel", "diff", "--vm=debian-s390"]);
+    assert!(near.stderr.contains("did you mean `debian-s390x`?"), "{near:?}");
+    for wrong in ["--vm=all=6.1", "--vm=list=6.1", "--vm=debian-s390x="] {
+        let ran = run(&["kernel", "diff", wrong]);
+        assert!(ran.code == 2 && ran.stderr.contains("version"), "{wrong}: {ran:?}");
+    }
     assert_eq!(run(&["kernel", "diff", "--vm=all", "--time=5"]).code, 2);
     assert_eq!(run(&["kernel", "diff", "--record=x"]).code, 2);
 }

@@ -236,6 +236,7 @@ fn engines(
 }
 
 /// What one engine said in a boot.
+#[derive(Debug)]
 struct Answered {
     answers: Vec<Answer>,
     ran: Option<Ran>,
@@ -250,31 +251,35 @@ fn judge(tales: Option<&Tales>, told: Option<&[u8]>) -> core::result::Result<Vec
     }
 }
 
-/// Boots, and reads what each engine said. What else an engine did follows its answers.
+/// Boots, and reads what each engine said.
 fn answers(boot: Boot<'_>, facts: &Facts, jobs: &[Job]) -> Result<Vec<(Engine, Answered)>> {
-    let garbled = |what: String| garbled(boot.guest, what);
     let console = twice(|| boot.run())?;
     if Facts::read(&console.facts).as_ref() != Ok(facts) {
-        return Err(garbled("it tells other facts than before".to_owned()));
+        return Err(garbled(boot.guest, "it tells other facts than before".to_owned()));
     }
+    answered(console.frames, jobs).map_err(|what| garbled(boot.guest, what))
+}
+
+/// Sorts an agent's frames. What else an engine did follows its answers.
+fn answered(frames: Vec<(String, Vec<u8>)>, jobs: &[Job]) -> core::result::Result<Vec<(Engine, Answered)>, String> {
     let mut engines: Vec<(Engine, Answered)> = Vec::new();
-    for (name, bytes) in console.frames {
-        let (name, part) = name
+    for (name, bytes) in frames {
+        let (engine, part) = name
             .split_once('.')
             .map_or((&*name, None), |(name, part)| (name, Some(part)));
-        let engine = Engine::named(name).ok_or_else(|| garbled(format!("it has an engine `{name}`")))?;
+        let engine = Engine::named(engine).ok_or_else(|| format!("it has an engine `{engine}`"))?;
+        let wrong = || format!("it says `{name}` twice, or where it does not belong");
         match (engines.last_mut().filter(|(last, _)| *last == engine), part) {
-            (Some((_, answered)), Some("player")) => {
-                let ran = Ran::read(&bytes).ok_or_else(|| garbled("its player has no status".to_owned()))?;
-                answered.ran = Some(ran);
+            (Some((_, answered)), Some("player")) if answered.ran.is_none() => {
+                answered.ran = Some(Ran::read(&bytes).ok_or("its player has no status")?);
             }
-            (Some((_, answered)), Some("stories")) => answered.told = Some(bytes),
-            (None, None) => {
-                let answers = decode(jobs, &bytes).map_err(|bad| garbled(bad.to_string()))?;
+            (Some((_, answered)), Some("stories")) if answered.told.is_none() => answered.told = Some(bytes),
+            (None, None) if engines.iter().all(|(earlier, _)| *earlier != engine) => {
+                let answers = decode(jobs, &bytes).map_err(|bad| bad.to_string())?;
                 let (ran, told) = (None, None);
                 engines.push((engine, Answered { answers, ran, told }));
             }
-            _ => return Err(garbled(format!("it answers twice, or too early, as `{name}`"))),
+            _ => return Err(wrong()),
         }
     }
     Ok(engines)
@@ -319,4 +324,50 @@ pub fn explanations(mismatch: &Mismatch, model: Machine) -> Vec<Machine> {
     others
         .filter(|other| Model::run(other, &mismatch.program, &[data]) == [kernel])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(frames: &[(&str, &[u8])]) -> core::result::Result<Vec<(Engine, Answered)>, String> {
+        let frames = frames.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
+        answered(frames.collect(), &[])
+    }
+
+    #[test]
+    fn what_an_agent_says_is_sorted_by_engine() {
+        let frames: [(&str, &[u8]); 5] = [
+            ("interpreter", &[]),
+            ("interpreter.stories", &[1]),
+            ("interpreter.player", &[0, 3, 0, 0, 7]),
+            ("jit", &[]),
+            ("jit.player", &[9, 0, 0, 0]),
+        ];
+        let engines = sorted(&frames).unwrap();
+        let names: Vec<_> = engines.iter().map(|(engine, _)| *engine).collect();
+        assert_eq!(names, [Engine::Interpreter, Engine::Jit]);
+        let (first, second) = (&engines[0].1, &engines[1].1);
+        assert_eq!((first.told.as_deref(), second.told.as_deref()), (Some(&[1][..]), None));
+        assert_eq!(first.ran.as_ref().unwrap().exit_code(), Some(3));
+        assert_eq!(second.ran.as_ref().unwrap().exit_code(), None);
+    }
+
+    #[test]
+    fn what_does_not_belong_is_refused() {
+        let refused: [&[(&str, &[u8])]; 8] = [
+            &[("vax", &[])],
+            &[("jit.player", &[0; 4])],
+            &[("jit", &[]), ("jit", &[])],
+            &[("jit", &[]), ("interpreter", &[]), ("jit", &[])],
+            &[("jit", &[]), ("interpreter.stories", &[])],
+            &[("jit", &[]), ("jit.stories", &[]), ("jit.stories", &[])],
+            &[("jit", &[]), ("jit.player", &[0; 3])],
+            &[("jit", &[]), ("jit.other", &[])],
+        ];
+        for frames in refused {
+            assert!(sorted(frames).is_err(), "{frames:?}");
+        }
+        assert!(sorted(&[("jit", &[0; 4])]).is_err(), "more answers than jobs");
+    }
 }
