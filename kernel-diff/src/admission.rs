@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use callproof_vm::Insn;
 
 use crate::native::raw;
-use crate::oracle::{Failure, Missing};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Sight};
 use crate::probe;
 use crate::sys::{FLAG_NEW_LISTENER, Plain, Serve, Worker, install, sock_filter};
 
@@ -119,6 +119,27 @@ impl AdmissionOracle {
             }
         }
         Ok(answers)
+    }
+}
+
+impl Oracle for AdmissionOracle {
+    fn name(&self) -> &'static str {
+        "admission"
+    }
+
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Admission]
+    }
+
+    fn observes(&self) -> Observes {
+        Observes::NO_CALLS
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Admission(program) => self.admits(program).map(Answer::Admission),
+            other => Err(other.unseen()),
+        }
     }
 }
 

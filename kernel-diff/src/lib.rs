@@ -34,11 +34,17 @@ mod campaign;
 #[cfg(target_os = "linux")]
 mod capture;
 #[cfg(target_os = "linux")]
+mod doors;
+#[cfg(target_os = "linux")]
+mod failure;
+#[cfg(target_os = "linux")]
 pub mod guest;
 #[cfg(target_os = "linux")]
 mod native;
 #[cfg(target_os = "linux")]
 mod oracle;
+#[cfg(target_os = "linux")]
+mod packet;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
@@ -60,15 +66,17 @@ pub use campaign::{
 #[cfg(target_os = "linux")]
 pub use capture::{CaptureError, Captured, Dumped, DumpedFilter, Ended, Limits, Outcome, Recording, dump, exec};
 #[cfg(target_os = "linux")]
+pub use doors::{Opened, oracles};
+#[cfg(target_os = "linux")]
 pub use native::{
     BitmapOracle, Cached, ChainOracle, Entry, NativeOracle, Notified, NotifyOracle, PtraceOracle, Timing,
 };
 #[cfg(target_os = "linux")]
-pub use oracle::{Failure, Missing, Observes, Oracle, Question, Shown, Support};
+pub use oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Question, Shown, Sight, Support};
 #[cfg(target_os = "linux")]
 pub use probe::{Capabilities, machine, probe};
 #[cfg(target_os = "linux")]
-pub use room::{fits, fitting};
+pub use room::{RoomOracle, fits, fitting};
 #[cfg(target_os = "linux")]
 pub use socket::SocketOracle;
 #[cfg(target_os = "linux")]

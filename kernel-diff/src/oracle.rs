@@ -2,9 +2,11 @@
 
 use core::fmt;
 
-use callproof_vm::{Insn, SeccompData};
+use callproof_vm::length::MAX_INSNS;
+use callproof_vm::{Insn, Outcome, SeccompData};
 
-use crate::sys::{Death, error_name};
+pub use crate::failure::{Failure, Missing, Shown, Support};
+use crate::native::{Entry, Notified, Timing};
 
 /// A program and the calls that it shall judge.
 #[derive(Clone, Copy, Debug)]
@@ -15,15 +17,98 @@ pub struct Question<'q> {
     pub data: &'q [SeccompData],
 }
 
-/// Somebody who knows what a filter returns: the running kernel, asked in one way or another.
+/// Something about the kernel that an oracle may be able to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sight {
+    /// The 32-bit values that a program returns
+    Results,
+    /// What calls show under several filters
+    Outcomes,
+    /// Whether a program is installed
+    Admission,
+    /// How many programs fit what is left of a chain
+    Room,
+    /// The `seccomp_data` that the kernel builds of calls
+    Records,
+    /// Whether the kernel allows a call without running the filter
+    Skipped,
+    /// What a program of classic BPF returns for the bytes of a packet
+    Packets,
+}
+
+/// A question about the kernel. Each kind is answered by a [`Sight`].
+#[derive(Clone, Copy, Debug)]
+pub enum Query<'q> {
+    /// [`Sight::Results`] for some calls
+    Results(Question<'q>),
+    /// [`Sight::Outcomes`] of calls
+    Outcomes {
+        /// Programs that the kernel admits, the oldest first
+        chain: &'q [Vec<Insn>],
+        /// The calls
+        data: &'q [SeccompData],
+    },
+    /// [`Sight::Admission`] of any program
+    Admission(&'q [Insn]),
+    /// [`Sight::Room`] of programs
+    Room {
+        /// The programs, the oldest first. All but the last allow `seccomp`
+        chain: &'q [&'q [Insn]],
+        /// Converted instructions that are left
+        room: u32,
+    },
+    /// [`Sight::Records`] of calls: how each is made, its number and its arguments
+    Records(&'q [(Entry, i32, [u64; 6])]),
+    /// [`Sight::Skipped`] for a call of x86_64 with this number
+    Skipped {
+        /// A program that the kernel admits
+        program: &'q [Insn],
+        /// The number
+        nr: i32,
+    },
+    /// [`Sight::Packets`] for one packet
+    Packet {
+        /// A program that the kernel admits for sockets
+        program: &'q [Insn],
+        /// The packet
+        packet: &'q [u8],
+    },
+}
+
+/// What an oracle saw: the answer to the [`Query`] of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// One value for each call, in their order
+    Results(Vec<u32>),
+    /// One outcome for each call, in their order
+    Outcomes(Vec<Outcome>),
+    /// Whether the program is installed
+    Admission(bool),
+    /// How many of the programs are installed
+    Room(usize),
+    /// What was called and what the kernel built, for each call that can be made
+    Records(Vec<Notified>),
+    /// What the times say, and how surely
+    Skipped(Timing),
+    /// The value, or `None` when the program was left
+    Packet(Option<u32>),
+}
+
+/// Somebody who knows what the kernel does, because he asks the one that runs, in one way or another.
 ///
-/// An oracle changes the program to make it tell its result, so it is only asked about programs that the kernel admits
+/// This is the one door to all of them: what can be asked, [`sees`](Self::sees) tells, and every question of that kind is
+/// answered by [`ask`](Self::ask). Each oracle also has a method of its own that asks the same with fewer words.
+///
+/// An oracle changes programs to make them tell their results, so it is only asked about programs that the kernel admits
 /// unchanged ([`AdmissionOracle`](crate::AdmissionOracle) knows which).
 pub trait Oracle {
     /// Its name in reports.
     fn name(&self) -> &'static str;
 
-    /// What it can observe.
+    /// The kinds of questions that it answers.
+    fn sees(&self) -> &'static [Sight];
+
+    /// What it can observe of calls.
     fn observes(&self) -> Observes;
 
     /// Whether calls are made with whatever instruction pointer is asked for, and none becomes a constant.
@@ -31,11 +116,23 @@ pub trait Oracle {
         false
     }
 
-    /// The 32-bit values that a program returns for some calls, in their order.
+    /// Answers a question.
     ///
     /// # Errors
-    /// [`Failure`] when the kernel could not be asked; the oracle can be asked again.
-    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure>;
+    /// [`Failure::Unseen`] for a kind of question that it does not answer; other [`Failure`]s when the kernel could not be
+    /// asked, and the oracle can be asked again.
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure>;
+
+    /// The 32-bit values that a program returns for some calls, in their order: [`Query::Results`].
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask).
+    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure> {
+        match self.ask(Query::Results(Question { program, data }))? {
+            Answer::Results(values) => Ok(values),
+            _ => Err(Failure::Unseen { sight: Sight::Results }),
+        }
+    }
 
     /// Answers many questions, which is much faster than one after the other for some oracles.
     fn evaluate_all(&mut self, questions: &[Question<'_>]) -> Vec<Result<Vec<u32>, Failure>> {
@@ -44,7 +141,42 @@ pub trait Oracle {
     }
 }
 
-/// What an oracle can observe, and what it has to replace by constants to be able to.
+impl Query<'_> {
+    /// What is asked for.
+    #[must_use]
+    pub const fn sight(&self) -> Sight {
+        match self {
+            Self::Results(_) => Sight::Results,
+            Self::Outcomes { .. } => Sight::Outcomes,
+            Self::Admission(_) => Sight::Admission,
+            Self::Room { .. } => Sight::Room,
+            Self::Records(_) => Sight::Records,
+            Self::Skipped { .. } => Sight::Skipped,
+            Self::Packet { .. } => Sight::Packets,
+        }
+    }
+
+    /// What is said to a question that an oracle has no eyes for.
+    pub(crate) const fn unseen(&self) -> Failure {
+        Failure::Unseen { sight: self.sight() }
+    }
+}
+
+impl fmt::Display for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Results => "what a program returns",
+            Self::Outcomes => "what calls show under several filters",
+            Self::Admission => "whether a program is installed",
+            Self::Room => "how many programs fit",
+            Self::Records => "what the kernel builds of calls",
+            Self::Skipped => "whether a filter is run at all",
+            Self::Packets => "what a program returns for a packet",
+        })
+    }
+}
+
+/// What an oracle can observe of calls, and what it has to replace by constants to be able to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observes {
     /// Results come from seccomp itself; if not, from the socket filters of the same kernel, which share its engine
@@ -59,140 +191,13 @@ pub struct Observes {
     pub longest: usize,
 }
 
-/// Why an oracle has no answer to a question.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The program leaves no room for the instructions that make it tell its result
-    #[error("a program of {len} instructions leaves no room for the instructions that make it tell its result")]
-    TooLong {
-        /// Its length
-        len: usize,
-    },
-    /// The kernel did not install the program
-    #[error("the kernel did not install the program: {}", error_name(*errno))]
-    Refused {
-        /// Why
-        errno: i32,
-    },
-    /// A call came back with something that the program cannot have returned
-    #[error("a call returned {register:#x}, which the program under test cannot have caused")]
-    Strange {
-        /// The return register
-        register: i64,
-    },
-    /// A process died that should not
-    #[error("a test process {how}")]
-    Died {
-        /// How
-        how: String,
-    },
-    /// A filter outside this process killed a test process
-    #[error("a filter around this process kills some test calls, so results cannot be seen")]
-    KilledOutside,
-    /// A system call of the harness failed
-    #[error("cannot {what}: {}", error_name(*errno))]
-    System {
-        /// What was tried
-        what: &'static str,
-        /// Why it failed
-        errno: i32,
-    },
-}
-
-impl Failure {
-    pub(crate) fn system(what: &'static str, error: &std::io::Error) -> Self {
-        Self::System {
-            what,
-            errno: error.raw_os_error().unwrap_or(0),
-        }
-    }
-
-    pub(crate) fn died(death: Death) -> Self {
-        Self::Died { how: death.to_string() }
-    }
-
-    /// Whether the question, and not the machine, is the reason.
-    #[must_use]
-    pub const fn is_unobservable(&self) -> bool {
-        matches!(self, Self::TooLong { .. })
-    }
-
-    /// A word for statistics.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::TooLong { .. } => "too-long",
-            Self::Refused { .. } => "refused",
-            Self::Strange { .. } => "strange",
-            Self::Died { .. } => "died",
-            Self::KilledOutside => "killed-outside",
-            Self::System { .. } => "system",
-        }
-    }
-}
-
-/// What this machine lacks, and why that matters.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Missing {
-    /// The calls of this machine's ABI cannot be made with chosen registers
-    #[error("exact results need an x86_64 machine, and this is {}", std::env::consts::ARCH)]
-    Gate,
-    /// Filters cannot be installed
-    #[error("cannot install filters: {}{}", error_name(*errno), hint(*errno))]
-    Filters {
-        /// The answer of the kernel, or of whoever answers for it
-        errno: i32,
-    },
-    /// `int 0x80` does not make i386 calls
-    #[error("i386 calls do not work here (`int 0x80` {how}): the kernel has no or disabled IA32 emulation")]
-    I386 {
-        /// What it did
-        how: String,
-    },
-    /// Neither a listener nor a full chain tells admitted programs from refused ones
-    #[error("cannot tell admitted programs from refused ones: {0}")]
-    Admission(Failure),
-    /// A filter around this process hides results
-    #[error("a filter around this process hides results: {0}; run outside of the sandbox")]
-    OuterFilter(Failure),
-    /// This process has filters or `no_new_privs` itself, which every child inherits
-    #[error("this process has {0} itself, and so would everybody in a scenario; run outside of the sandbox")]
-    Inherited(&'static str),
-    /// Filters cannot be attached to sockets
-    #[error("cannot attach filters to sockets: {}", error_name(*errno))]
-    SocketFilters {
-        /// The answer of the kernel
-        errno: i32,
-    },
-    /// Something more basic
-    #[error("{0}")]
-    Basic(Failure),
-}
-
-/// What an errno most often means when a filter is installed.
-const fn hint(errno: i32) -> &'static str {
-    match errno {
-        libc::ENOSYS => " (the kernel has no seccomp(2), or a sandbox hides it)",
-        libc::EINVAL => " (the kernel has no filter mode, or a sandbox or an emulator is in the way)",
-        libc::EPERM | libc::EACCES => " (a sandbox forbids it)",
-        _ => "",
-    }
-}
-
-/// Possible, or why not.
-pub type Support = Result<(), Missing>;
-
-/// Prints a support as `yes` or `no: ` and the reason.
-#[derive(Debug)]
-pub struct Shown<'s>(pub &'s Support);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Ok(()) => f.write_str("yes"),
-            Err(missing) => write!(f, "no: {missing}"),
-        }
-    }
+impl Observes {
+    /// Of an oracle that makes no calls under the programs that it is asked about.
+    pub(crate) const NO_CALLS: Self = Self {
+        seccomp: true,
+        arches: &[],
+        instruction_pointers: [(0, 0); 2],
+        replaced_numbers: &[],
+        longest: MAX_INSNS,
+    };
 }

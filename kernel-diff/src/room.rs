@@ -6,7 +6,8 @@ use callproof_vm::Insn;
 use callproof_vm::length::{FILTER_PENALTY, MAX_INSNS, MAX_INSNS_PER_PATH};
 
 use crate::native::raw;
-use crate::oracle::Failure;
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Sight};
+use crate::probe;
 use crate::sys::{Death, Plain, Serve, Worker, install, sock_filter};
 
 /// Whether the kernel installs a program on a thread whose chain has room for exactly `room` more converted
@@ -64,6 +65,51 @@ pub fn fitting(chain: &[&[Insn]], room: u32) -> Result<usize, Failure> {
             errno: error.wrapping_neg(),
         }),
         (_, _, end) => Err(Failure::died(end.err().unwrap_or(Death::Unknown))),
+    }
+}
+
+/// Knows how many programs fit what is left of a chain: [`fitting`], as an [`Oracle`].
+#[derive(Debug)]
+pub struct RoomOracle(());
+
+impl RoomOracle {
+    /// Looks whether a chain can be filled here, to the last instruction.
+    ///
+    /// # Errors
+    /// [`Missing`] when filters cannot be installed, or others are installed already.
+    pub fn new() -> Result<Self, Missing> {
+        probe::filters()?;
+        // A return of A is four instructions long.
+        let smallest = [Insn::stmt(0x16, 0)];
+        for room in [3, 4] {
+            match fits(&smallest, room) {
+                Ok(fits) if fits == (room == 4) => {}
+                Ok(_) => return Err(Missing::Inherited("a filter")),
+                Err(failure) => return Err(Missing::Basic(failure)),
+            }
+        }
+        Ok(Self(()))
+    }
+}
+
+impl Oracle for RoomOracle {
+    fn name(&self) -> &'static str {
+        "room"
+    }
+
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Room]
+    }
+
+    fn observes(&self) -> Observes {
+        Observes::NO_CALLS
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Room { chain, room } => fitting(chain, room).map(Answer::Room),
+            other => Err(other.unseen()),
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! The oracle that asks socket filters.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use callproof_vm::length::MAX_INSNS;
 use callproof_vm::{Endian, Insn, SeccompData};
 
 use crate::native::raw;
-use crate::oracle::{Failure, Missing, Observes, Oracle};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Question, Sight};
 use crate::sys::errno;
 
 /// Results of the kernel's classic BPF engine, on any machine and without any privilege.
@@ -18,8 +18,8 @@ use crate::sys::errno;
 /// datagrams are longer than the record.
 #[derive(Debug)]
 pub struct SocketOracle {
-    sender: OwnedFd,
-    receiver: OwnedFd,
+    pub(crate) sender: OwnedFd,
+    pub(crate) receiver: OwnedFd,
     /// The datagram: the record, the part that is wanted, and bytes to keep
     packet: Box<[u8; PACKET]>,
 }
@@ -58,8 +58,8 @@ impl SocketOracle {
         }
     }
 
-    fn attach(&self, program: &[Insn]) -> Result<(), Failure> {
-        let insns: Vec<_> = instrument(program)?.into_iter().map(raw).collect();
+    pub(crate) fn attach(&self, program: &[Insn]) -> Result<(), Failure> {
+        let insns: Vec<_> = program.iter().copied().map(raw).collect();
         let program = libc::sock_fprog {
             len: u16::try_from(insns.len()).unwrap_or(u16::MAX),
             filter: insns.as_ptr().cast_mut(),
@@ -83,7 +83,8 @@ impl SocketOracle {
             if let Some(place) = self.packet.as_chunks_mut::<4>().0.get_mut(SELECTOR as usize / 4) {
                 *place = chunk.to_be_bytes();
             }
-            match self.kept()? {
+            send(self.sender.as_raw_fd(), &self.packet[..])?;
+            match kept(self.receiver.as_raw_fd())? {
                 // A division by zero left the program.
                 None => return Ok(0),
                 Some(kept) => value |= kept.wrapping_sub(1) << chunk.saturating_mul(CHUNK_BITS),
@@ -91,25 +92,35 @@ impl SocketOracle {
         }
         Ok(value)
     }
+}
 
-    /// Sends the datagram; gives how much of it the filter kept, or `None` when it dropped it.
-    fn kept(&mut self) -> Result<Option<u32>, Failure> {
-        let failed = |what| Err(Failure::System { what, errno: errno() });
-        let (flags, packet) = (libc::MSG_DONTWAIT, self.packet.as_ptr().cast());
-        // SAFETY: the packet is a live array of that size.
-        let sent = unsafe { libc::send(self.sender.as_raw_fd(), packet, PACKET, flags | libc::MSG_NOSIGNAL) };
-        if usize::try_from(sent) != Ok(PACKET) {
-            return failed("send to a socket of our own");
-        }
-        let mut byte = 0_u8;
-        let (flags, place) = (flags | libc::MSG_TRUNC, (&raw mut byte).cast());
-        // SAFETY: one byte is received into a live variable; the flag has the call tell the whole length.
-        let kept = unsafe { libc::recv(self.receiver.as_raw_fd(), place, 1, flags) };
-        match u32::try_from(kept) {
-            Ok(kept) => Ok(Some(kept)),
-            Err(_) if errno() == libc::EAGAIN => Ok(None),
-            Err(_) => failed("receive from a socket of our own"),
-        }
+/// Sends a datagram to ourselves.
+pub(crate) fn send(sender: RawFd, packet: &[u8]) -> Result<(), Failure> {
+    let (flags, bytes) = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL, packet.as_ptr().cast());
+    // SAFETY: the packet is a live slice of that size.
+    let sent = unsafe { libc::send(sender, bytes, packet.len(), flags) };
+    if usize::try_from(sent) == Ok(packet.len()) {
+        return Ok(());
+    }
+    Err(Failure::System {
+        what: "send to a socket of our own",
+        errno: errno(),
+    })
+}
+
+/// How much of a datagram the filter kept, or `None` when it dropped it.
+pub(crate) fn kept(receiver: RawFd) -> Result<Option<u32>, Failure> {
+    let mut byte = 0_u8;
+    let (flags, place) = (libc::MSG_DONTWAIT | libc::MSG_TRUNC, (&raw mut byte).cast());
+    // SAFETY: one byte is received into a live variable; the flag has the call tell the whole length.
+    let kept = unsafe { libc::recv(receiver, place, 1, flags) };
+    match u32::try_from(kept) {
+        Ok(kept) => Ok(Some(kept)),
+        Err(_) if errno() == libc::EAGAIN => Ok(None),
+        Err(_) => Err(Failure::System {
+            what: "receive from a socket of our own",
+            errno: errno(),
+        }),
     }
 }
 
@@ -129,9 +140,20 @@ impl Oracle for SocketOracle {
         }
     }
 
-    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure> {
-        self.attach(program)?;
-        data.iter().map(|data| self.value(data)).collect()
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Results, Sight::Packets]
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Results(Question { program, data }) => {
+                self.attach(&instrument(program)?)?;
+                let values = data.iter().map(|data| self.value(data));
+                values.collect::<Result<_, _>>().map(Answer::Results)
+            }
+            Query::Packet { program, packet } => self.packet(program, packet).map(Answer::Packet),
+            other => Err(other.unseen()),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use callproof_vm::{Insn, Outcome, SeccompData};
 use super::report::{add_counts, count};
 use super::{Model, Source};
 use crate::native::ChainOracle;
-use crate::oracle::{Failure, Missing};
+use crate::oracle::{Failure, Missing, Oracle as _};
 use crate::room::fitting;
 
 /// One number of so many has a chain. Each costs a process, and one more for every call that kills.
@@ -83,7 +83,7 @@ impl<S: Source + ?Sized, M: Model + ?Sized> Comparer<'_, S, M> {
     /// Compares the chains of some numbers. `failed` is told of what could not be compared.
     pub(super) fn compare(&mut self, numbers: Range<u64>, failed: &mut dyn FnMut(Failure)) -> Chains {
         let mut chains = Chains::default();
-        let observes = self.oracle.sight();
+        let observes = self.oracle.observes();
         for number in numbers.filter(|number| number.is_multiple_of(CHAIN_EVERY)) {
             let Some((chain, data)) = self.source.chain(number, &observes) else {
                 continue;

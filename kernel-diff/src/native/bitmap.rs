@@ -7,7 +7,7 @@ use callproof_vm::length::MAX_INSNS;
 
 use super::gate::{Abi, Gates};
 use super::raw;
-use crate::oracle::{Failure, Missing};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Sight};
 use crate::sys::{Plain, Serve, Worker, install, sock_filter};
 
 /// What the times of a call say, and how surely.
@@ -137,6 +137,33 @@ impl BitmapOracle {
             (0, 0, end) => Err(end.err().map_or(Failure::Strange { register: 0 }, Failure::died)),
             (0, best, _) => Ok(best),
             (errno, ..) => Err(Failure::Refused { errno }),
+        }
+    }
+}
+
+impl Oracle for BitmapOracle {
+    fn name(&self) -> &'static str {
+        "bitmap"
+    }
+
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Skipped]
+    }
+
+    fn observes(&self) -> Observes {
+        let here = (Abi::X86_64.arch(), self.gates.ip(Abi::X86_64, 0));
+        Observes {
+            arches: &[0xc000_003e],
+            instruction_pointers: [here; 2],
+            longest: MAX_INSNS.saturating_sub(PADDING),
+            ..Observes::NO_CALLS
+        }
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Skipped { program, nr } => self.time(program, nr).map(Answer::Skipped),
+            other => Err(other.unseen()),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::instrument::{Pins, guard, pinned};
 use super::linked::{CALLS, FILTERS, Link, Linked, Span, UNTRAPPED};
 use super::plan::Reads;
 use super::raw;
-use crate::oracle::{Failure, Missing, Observes};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Sight};
 use crate::probe;
 use crate::sys::{Status, Worker};
 
@@ -109,22 +109,6 @@ impl ChainOracle {
         Ok(outcomes)
     }
 
-    /// What calls are made of, and which words become constants.
-    pub(crate) fn sight(&self) -> Observes {
-        let [native, other] = [Abi::X86_64, Abi::I386].map(|abi| (abi.arch(), self.gates.ip(abi, 0)));
-        Observes {
-            seccomp: true,
-            arches: if self.i386 {
-                &[0xc000_003e, 0x4000_0003]
-            } else {
-                &[0xc000_003e]
-            },
-            instruction_pointers: [native, if self.i386 { other } else { native }],
-            replaced_numbers: &[],
-            longest: MAX_INSNS.saturating_sub(guard(self.gates).len()),
-        }
-    }
-
     fn abi(&self, datum: &SeccompData) -> Abi {
         if self.i386 && datum.arch == Abi::I386.arch() {
             Abi::I386
@@ -175,6 +159,39 @@ impl ChainOracle {
             return Err(Failure::died(death));
         }
         read(worker.body(), data.len())
+    }
+}
+
+impl Oracle for ChainOracle {
+    fn name(&self) -> &'static str {
+        "chain"
+    }
+
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Outcomes]
+    }
+
+    /// Only the [`numbers`](Self::numbers) are called; loads of all others become constants.
+    fn observes(&self) -> Observes {
+        let [native, other] = [Abi::X86_64, Abi::I386].map(|abi| (abi.arch(), self.gates.ip(abi, 0)));
+        Observes {
+            seccomp: true,
+            arches: if self.i386 {
+                &[0xc000_003e, 0x4000_0003]
+            } else {
+                &[0xc000_003e]
+            },
+            instruction_pointers: [native, if self.i386 { other } else { native }],
+            replaced_numbers: &[],
+            longest: MAX_INSNS.saturating_sub(guard(self.gates).len()),
+        }
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Outcomes { chain, data } => self.outcomes(chain, data).map(Answer::Outcomes),
+            other => Err(other.unseen()),
+        }
     }
 }
 

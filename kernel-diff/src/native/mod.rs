@@ -13,7 +13,7 @@ mod tracer;
 
 use callproof_vm::{Insn, SeccompData};
 
-use crate::oracle::{Failure, Missing, Observes, Oracle, Question};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Question, Sight};
 use crate::probe;
 use crate::sys::{Status, Worker, sock_filter};
 use batch::{Batch, CALLS, Call, DIED, INSNS, INSTALLS, Install};
@@ -239,9 +239,16 @@ impl Oracle for NativeOracle {
         }
     }
 
-    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure> {
-        let mut answers = self.evaluate_all(&[Question { program, data }]);
-        answers.pop().unwrap_or(Ok(Vec::new()))
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Results]
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        let Query::Results(question) = query else {
+            return Err(query.unseen());
+        };
+        let mut answers = self.evaluate_all(&[question]);
+        answers.pop().unwrap_or(Ok(Vec::new())).map(Answer::Results)
     }
 
     fn evaluate_all(&mut self, questions: &[Question<'_>]) -> Vec<Result<Vec<u32>, Failure>> {

@@ -10,8 +10,8 @@ use super::gate::{Abi, Gates};
 use super::instrument::guard;
 use super::plan::BYPASSING;
 use super::raw;
-use crate::oracle::{Failure, Missing};
-use crate::sys::{FLAG_NEW_LISTENER, Plain, Serve, Worker, errno, install, kill, reap, ring, sock_filter};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Sight};
+use crate::sys::{FLAG_NEW_LISTENER, Plain, Ringing, Serve, Worker, errno, install, kill, reap, sock_filter};
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +68,7 @@ impl NotifyOracle {
             x32: false,
         };
         oracle
-            .ask(&[(Entry::Syscall, 39, [0; 6])])
+            .notified(&[(Entry::Syscall, 39, [0; 6])])
             .map_err(|failure| match failure {
                 Failure::Refused { errno } => Missing::Filters { errno },
                 failure => Missing::Basic(failure),
@@ -94,7 +94,7 @@ impl NotifyOracle {
     ///
     /// # Errors
     /// [`Failure`] when the kernel could not be asked.
-    pub fn ask(&mut self, calls: &[(Entry, i32, [u64; 6])]) -> Result<Vec<Notified>, Failure> {
+    pub fn notified(&mut self, calls: &[(Entry, i32, [u64; 6])]) -> Result<Vec<Notified>, Failure> {
         let possible = |&&(entry, nr, _): &&(Entry, i32, [u64; 6])| match entry {
             Entry::Syscall => !BYPASSING.contains(&nr),
             Entry::Int80 => self.i386,
@@ -148,6 +148,37 @@ impl NotifyOracle {
             }
         };
         Ok(calls.iter().zip(seen).map(pair).collect())
+    }
+}
+
+impl Oracle for NotifyOracle {
+    fn name(&self) -> &'static str {
+        "notify"
+    }
+
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Records]
+    }
+
+    fn observes(&self) -> Observes {
+        let [x86_64, i386] = [Abi::X86_64, Abi::I386].map(|abi| (abi.arch(), self.gates.ip(abi, 0)));
+        Observes {
+            arches: if self.i386 {
+                &[0xc000_003e, 0x4000_0003]
+            } else {
+                &[0xc000_003e]
+            },
+            instruction_pointers: [x86_64, if self.i386 { i386 } else { x86_64 }],
+            replaced_numbers: &BYPASSING,
+            ..Observes::NO_CALLS
+        }
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Records(calls) => self.notified(calls).map(Answer::Records),
+            other => Err(other.unseen()),
+        }
     }
 }
 
@@ -256,9 +287,10 @@ unsafe fn make_calls(this: *const Watched, gates: Gates, listener: i32) -> ! {
 /// `this` is ours, but for the registers, which nobody changes.
 unsafe fn supervise(this: *mut Watched, listener: i32, progress: &AtomicU64) -> i32 {
     // Of whoever dies or is interrupted between the two, a notification may vanish: `receive` must not block for ever.
-    if let Err(errno) = ring() {
-        return errno;
-    }
+    let _ringing = match Ringing::start() {
+        Ok(ringing) => ringing,
+        Err(errno) => return errno,
+    };
     // SAFETY: the kernel fills and reads live structures of the layout that each request wants.
     unsafe {
         for at in 0..(*this).wanted as usize {

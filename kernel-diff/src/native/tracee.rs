@@ -6,7 +6,7 @@ use core::time::Duration;
 use callproof_vm::length::MAX_INSNS;
 
 use super::gate::{Abi, Gates};
-use crate::sys::{Plain, Serve, errno, install, is_end, kill, reap, ring, sock_filter, wait_ringing};
+use crate::sys::{Plain, Ringing, Serve, errno, install, is_end, kill, reap, sock_filter, wait_ringing};
 
 /// Most calls of a batch.
 pub(super) const DATA: usize = 1024;
@@ -102,7 +102,7 @@ impl Drop for Tracee {
 /// # Safety
 /// `this` is ours.
 unsafe fn trace(this: *mut Traced, progress: &AtomicU64) -> Result<(), Stop> {
-    ring().map_err(Stop::Error)?;
+    let _ringing = Ringing::start().map_err(Stop::Error)?;
     for half in 0..HALVES {
         // SAFETY: as the caller promises.
         unsafe { trace_half(this, half, progress) }?;

@@ -10,7 +10,7 @@ use super::instrument::{Pins, pinned};
 use super::plan::{BYPASSING, Reads};
 use super::raw;
 use super::tracee::{DATA, HALVES, Posed, Traced};
-use crate::oracle::{Failure, Missing, Observes, Oracle};
+use crate::oracle::{Answer, Failure, Missing, Observes, Oracle, Query, Question, Sight};
 use crate::sys::{Status, Worker, is_end};
 
 /// Exact results of seccomp itself, with every instruction pointer: a tracer stops a process at the entry of a call and
@@ -49,6 +49,32 @@ impl PtraceOracle {
             Err(Failure::Refused { errno }) => Err(Missing::Filters { errno }),
             Err(failure) => Err(Missing::Basic(failure)),
         }
+    }
+
+    /// The results of one program.
+    fn values(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure> {
+        let reads = Reads::of(program);
+        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (index, datum) in data.iter().enumerate() {
+            let foreign = reads.arch && datum.arch != Abi::X86_64.arch();
+            let bypassing = reads.nr && BYPASSING.contains(&datum.nr);
+            let key = (
+                foreign.then_some(datum.arch),
+                bypassing.then_some(datum.nr.cast_unsigned()),
+            );
+            groups.entry(key).or_default().push(index);
+        }
+        let mut values = vec![0; data.len()];
+        for ((arch, nr), members) in groups {
+            let some: Vec<SeccompData> = members.iter().filter_map(|&at| data.get(at).copied()).collect();
+            let answers = self.group(program, Pins { nr, arch, ip: None }, &some)?;
+            for (at, answer) in members.into_iter().zip(answers) {
+                if let Some(place) = values.get_mut(at) {
+                    *place = answer;
+                }
+            }
+        }
+        Ok(values)
     }
 
     /// The results of one program for calls that need the same constants.
@@ -132,29 +158,15 @@ impl Oracle for PtraceOracle {
         true
     }
 
-    fn evaluate(&mut self, program: &[Insn], data: &[SeccompData]) -> Result<Vec<u32>, Failure> {
-        let reads = Reads::of(program);
-        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (index, datum) in data.iter().enumerate() {
-            let foreign = reads.arch && datum.arch != Abi::X86_64.arch();
-            let bypassing = reads.nr && BYPASSING.contains(&datum.nr);
-            let key = (
-                foreign.then_some(datum.arch),
-                bypassing.then_some(datum.nr.cast_unsigned()),
-            );
-            groups.entry(key).or_default().push(index);
+    fn sees(&self) -> &'static [Sight] {
+        &[Sight::Results]
+    }
+
+    fn ask(&mut self, query: Query<'_>) -> Result<Answer, Failure> {
+        match query {
+            Query::Results(Question { program, data }) => self.values(program, data).map(Answer::Results),
+            other => Err(other.unseen()),
         }
-        let mut values = vec![0; data.len()];
-        for ((arch, nr), members) in groups {
-            let some: Vec<SeccompData> = members.iter().filter_map(|&at| data.get(at).copied()).collect();
-            let answers = self.group(program, Pins { nr, arch, ip: None }, &some)?;
-            for (at, answer) in members.into_iter().zip(answers) {
-                if let Some(place) = values.get_mut(at) {
-                    *place = answer;
-                }
-            }
-        }
-        Ok(values)
     }
 }
 

@@ -52,9 +52,7 @@ impl<T: Serve> Worker<T> {
         let memory = Mapping::<Channel<T>>::new()?;
         let (ours, theirs) = socket_pair()?;
         // SAFETY: the child runs `serve_forever` and nothing else, which keeps to what is allowed after a fork.
-        let pid = unsafe { libc::fork() };
-        match pid {
-            -1 => Err(io::Error::last_os_error()),
+        match unsafe { fork_deaf() }? {
             0 => serve_forever(theirs.as_raw_fd(), memory.as_ptr()),
             pid => Ok(Self {
                 pid,
@@ -147,6 +145,9 @@ fn serve_forever<T: Serve>(socket: RawFd, channel: *mut Channel<T>) -> ! {
         let mut byte = 0_u8;
         // SAFETY: one byte is read into a live variable.
         let got = unsafe { libc::read(socket, (&raw mut byte).cast(), 1) };
+        if got < 0 && errno() == libc::EINTR {
+            continue;
+        }
         if got != 1 {
             // SAFETY: ends the process without running anything of the parent's.
             unsafe { libc::_exit(0) };
@@ -167,8 +168,7 @@ pub(crate) fn fork_sentinel(pipe: &impl AsRawFd) -> io::Result<libc::pid_t> {
     let pipe = pipe.as_raw_fd();
     // SAFETY: the child only makes plain system calls: it reads into a live variable until nothing more can come.
     unsafe {
-        match libc::fork() {
-            -1 => Err(io::Error::last_os_error()),
+        match fork_deaf()? {
             0 => {
                 prepare(pipe);
                 let mut byte = 0_u8;
@@ -177,6 +177,26 @@ pub(crate) fn fork_sentinel(pipe: &impl AsRawFd) -> io::Result<libc::pid_t> {
             }
             pid => Ok(pid),
         }
+    }
+}
+
+/// Forks a child that blocks every signal from its first instruction on. The caller hears those that come meanwhile later.
+///
+/// # Safety
+/// As for `fork`: the child makes plain system calls only.
+unsafe fn fork_deaf() -> io::Result<libc::pid_t> {
+    // SAFETY: live structures, of which zeroes are values.
+    unsafe {
+        let mut all = core::mem::zeroed::<libc::sigset_t>();
+        let mut before = core::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let pid = libc::fork();
+        let error = io::Error::last_os_error();
+        if pid != 0 {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut());
+        }
+        if pid < 0 { Err(error) } else { Ok(pid) }
     }
 }
 

@@ -14,4 +14,4 @@ pub(crate) use child::{Serve, Worker, fork_sentinel, kill};
 pub(crate) use memory::{Mapping, Plain};
 pub(crate) use process::{Death, Status, errno, error_name, status_field};
 pub(crate) use seccomp::{FLAG_NEW_LISTENER, install, sock_filter};
-pub(crate) use wait::{is_end, reap, ring, wait_ringing};
+pub(crate) use wait::{Ringing, is_end, reap, wait_ringing};

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::process::errno;
 
-/// How often a call that blocks looks at the clock, once [`ring`] was called, in microseconds.
+/// How often a call that blocks looks at the clock, while it is [`Ringing`], in microseconds.
 const PERIOD: libc::suseconds_t = 200_000;
 
 /// How often a process that is about to end is asked for without a nap in between.
@@ -38,7 +38,7 @@ pub(crate) fn reap(pid: libc::pid_t, limit: Duration) -> Result<c_int, c_int> {
     }
 }
 
-/// Waits for a stop or the end of a child of a process that [`ring`]s. Gives its status.
+/// Waits for a stop or the end of a child of a process that is [`Ringing`]. Gives its status.
 ///
 /// # Errors
 /// An errno: `ETIMEDOUT` when neither came in time.
@@ -54,33 +54,61 @@ pub(crate) fn wait_ringing(pid: libc::pid_t, limit: Duration) -> Result<c_int, c
     }
 }
 
-/// From now on, calls of this process that block give `EINTR` a few times a second, so that it can look at the clock.
-///
-/// # Errors
-/// An errno.
-pub(crate) fn ring() -> Result<(), c_int> {
-    let handler: extern "C" fn(c_int) = on_alarm;
+/// While there is one, calls of this process that block give `EINTR` a few times a second, so that it can look at the
+/// clock.
+pub(crate) struct Ringing(());
+
+impl Ringing {
+    /// Starts to ring.
+    ///
+    /// # Errors
+    /// An errno.
+    pub(crate) fn start() -> Result<Self, c_int> {
+        let handler: extern "C" fn(c_int) = on_alarm;
+        // SAFETY: a live structure, of which zeroes are a value. Without SA_RESTART, calls give EINTR; the handler does
+        // nothing.
+        let handled = unsafe {
+            let mut action = core::mem::zeroed::<libc::sigaction>();
+            action.sa_sigaction = (handler as *const ()).addr();
+            libc::sigaction(libc::SIGALRM, &raw const action, core::ptr::null_mut())
+        };
+        if handled == 0 && mask(libc::SIG_UNBLOCK) == 0 && every(PERIOD) == 0 {
+            Ok(Self(()))
+        } else {
+            Err(errno())
+        }
+    }
+}
+
+impl Drop for Ringing {
+    fn drop(&mut self) {
+        every(0);
+        mask(libc::SIG_BLOCK);
+    }
+}
+
+/// Blocks or unblocks the alarm.
+fn mask(how: c_int) -> c_int {
+    // SAFETY: a live structure, of which zeroes are a value.
+    unsafe {
+        let mut alarm = core::mem::zeroed::<libc::sigset_t>();
+        libc::sigaddset(&raw mut alarm, libc::SIGALRM);
+        libc::sigprocmask(how, &raw const alarm, core::ptr::null_mut())
+    }
+}
+
+/// Rings after so many microseconds, and again and again; never for 0.
+fn every(period: libc::suseconds_t) -> c_int {
     let period = libc::timeval {
         tv_sec: 0,
-        tv_usec: PERIOD,
+        tv_usec: period,
     };
     let timer = libc::itimerval {
         it_interval: period,
         it_value: period,
     };
-    // SAFETY: live structures, of which zeroes are values. Without SA_RESTART, calls give EINTR; the handler does nothing.
-    let results = unsafe {
-        let mut action = core::mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = (handler as *const ()).addr();
-        let mut alarm = core::mem::zeroed::<libc::sigset_t>();
-        libc::sigaddset(&raw mut alarm, libc::SIGALRM);
-        [
-            libc::sigaction(libc::SIGALRM, &raw const action, core::ptr::null_mut()),
-            libc::sigprocmask(libc::SIG_UNBLOCK, &raw const alarm, core::ptr::null_mut()),
-            libc::setitimer(libc::ITIMER_REAL, &raw const timer, core::ptr::null_mut()),
-        ]
-    };
-    if results == [0; 3] { Ok(()) } else { Err(errno()) }
+    // SAFETY: a live structure is read.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, core::ptr::null_mut()) }
 }
 
 extern "C" fn on_alarm(_: c_int) {}
@@ -145,13 +173,13 @@ mod tests {
         // SAFETY: the child makes plain system calls.
         let child = match unsafe { libc::fork() } {
             0 => {
-                let rings = ring().is_ok();
+                let rings = Ringing::start();
                 let pid = sleeper(100);
                 let late = wait_ringing(pid, Duration::from_millis(300)) == Err(libc::ETIMEDOUT);
                 super::super::kill(pid);
                 let ended = wait_ringing(pid, Duration::from_secs(60)) == Ok(libc::SIGKILL);
                 // SAFETY: ends the process without running anything of the parent's.
-                unsafe { libc::_exit(i32::from(!(rings && late && ended))) }
+                unsafe { libc::_exit(i32::from(!(rings.is_ok() && late && ended))) }
             }
             pid => pid,
         };
