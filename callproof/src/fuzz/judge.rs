@@ -79,9 +79,14 @@ impl Fuzz {
 
     /// A policy in the format of the compiler, or why it cannot be written there.
     pub(crate) fn written(&self, policy: &Policy) -> Result<String, String> {
+        let one = matches!(
+            self.offer,
+            PolicyFormat::Seccompiler | PolicyFormat::Minijail | PolicyFormat::Kafel
+        );
+        let abis = self.options.abis.iter().take(if one { 1 } else { usize::MAX });
         let options = PolicyWriteOptions {
             env: reading(&self.options).env,
-            abi: self.options.abis.first().copied(),
+            abis: abis.copied().collect(),
             kill_process: false,
         };
         let told = |problems: Problems| Error::text("policy", "", &problems.problems).to_string();

@@ -269,12 +269,13 @@ fn answered(frames: Vec<(String, Vec<u8>)>, jobs: &[Job]) -> core::result::Resul
             .map_or((&*name, None), |(name, part)| (name, Some(part)));
         let engine = Engine::named(engine).ok_or_else(|| format!("it has an engine `{engine}`"))?;
         let wrong = || format!("it says `{name}` twice, or where it does not belong");
+        let is_new = engines.iter().all(|(earlier, _)| *earlier != engine);
         match (engines.last_mut().filter(|(last, _)| *last == engine), part) {
             (Some((_, answered)), Some("player")) if answered.ran.is_none() => {
                 answered.ran = Some(Ran::read(&bytes).ok_or("its player has no status")?);
             }
             (Some((_, answered)), Some("stories")) if answered.told.is_none() => answered.told = Some(bytes),
-            (None, None) if engines.iter().all(|(earlier, _)| *earlier != engine) => {
+            (None, None) if is_new => {
                 let answers = decode(jobs, &bytes).map_err(|bad| bad.to_string())?;
                 let (ran, told) = (None, None);
                 engines.push((engine, Answered { answers, ran, told }));
