@@ -92,7 +92,15 @@ fn measure(scenario: &Scenario, peers: &[Peer], folder: &Path) -> Row {
     let mut times = vec![
         (
             "table by hand",
-            Some(race(calls, |call| table.get(call.nr as usize & 511).copied().unwrap_or(0)).0),
+            Some(
+                race(calls, |call| {
+                    table
+                        .get((call.nr.cast_unsigned() & 511) as usize)
+                        .copied()
+                        .unwrap_or(0)
+                })
+                .0,
+            ),
         ),
         ("specialised", ours(&|call| specialised.value(call))),
         ("predecoded", ours(&|call| predecoded.value(call))),

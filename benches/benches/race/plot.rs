@@ -44,9 +44,13 @@ pub(crate) fn draw(rows: &[Value]) -> String {
     axis(&mut svg, TOP + ROW * rows.len() as f64);
     for (place, row) in rows.iter().enumerate() {
         let y = TOP + ROW * (place as f64 + 0.5);
-        text(&mut svg, (10.0, y + 4.0), row["scenario"].as_str().unwrap_or_default());
+        text(
+            &mut svg,
+            (10.0, y + 4.0),
+            row.get("scenario").and_then(Value::as_str).unwrap_or_default(),
+        );
         for (name, colour) in ENTRANTS {
-            if let Some(time) = row["ns"][name].as_f64() {
+            if let Some(time) = row.get("ns").and_then(|times| times.get(name)?.as_f64()) {
                 dot(&mut svg, (across(time), y), colour);
             }
         }
