@@ -6,10 +6,10 @@ use callproof_abi::Abi;
 use callproof_formats::policy::{
     PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, Runtime, read_policy, write_policy, write_policy_text,
 };
-use callproof_policy::{AbiItem, AbiList, Env, GroundPolicy, Policy, parse_policy};
+use callproof_policy::{AbiItem, AbiList, Answer, Env, GroundPolicy, Policy, parse_policy};
 use callproof_testgen::Seed;
-use callproof_testgen::policy::{PolicyCalls, PolicyShape, policy};
-use callproof_vm::SeccompData;
+use callproof_testgen::policy::{Comparison, PolicyCalls, PolicyShape, policy};
+use callproof_vm::{Action, SeccompData};
 
 fn ground(policy: &Policy) -> GroundPolicy {
     policy.ground(&Env::default()).unwrap()
@@ -99,6 +99,22 @@ fn filters_of_seccompiler_mean_what_the_policy_does() {
         1500,
         &[Runtime::Spec],
     );
+}
+
+/// Rules that give the default's answer take calls away from the rules behind them, which seccompiler has no words for.
+#[test]
+fn rules_of_seccompiler_can_have_exceptions() {
+    let shape = PolicyShape {
+        one_answer: false,
+        answers: vec![Answer::new(Action::Allow), Answer::errno("EPERM")],
+        defaults: vec![Answer::errno("EPERM")],
+        comparisons: vec![Comparison::Eq, Comparison::Ne, Comparison::Le],
+        most_rules: 5,
+        most_tests: 2,
+        long: 0,
+        ..PolicyShape::seccompiler()
+    };
+    round_trips(PolicyFormat::Seccompiler, &shape, 700, &[Runtime::Spec]);
 }
 
 #[test]

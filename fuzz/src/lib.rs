@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, reason = "a fuzz target speaks by panicking")]
 
+mod choices;
 mod emulator;
 mod language;
 mod proofs;
 mod text;
 
+pub use choices::{policy_filter, witnesses, written};
 pub use emulator::{admission, canary, engines};
 pub use language::{cases, compiled, policies};
 pub use proofs::{claims, proofs};
@@ -32,6 +34,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("traces", traces),
     ("proofs", proofs),
     ("claims", claims),
+    ("policy_filter", policy_filter),
+    ("written", written),
+    ("witnesses", witnesses),
 ];
 
 /// The first byte as a number, and the others.

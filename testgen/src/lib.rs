@@ -9,6 +9,7 @@
 //! | a value that a filter may return | [`action_word`] |
 //! | a policy, and calls that reach its rules | [`policy`](mod@policy) |
 //! | the smallest case that still fails | [`shrink()`] |
+//! | what a run exercised, as a table | [`Statistics`] |
 //! | a second opinion, if wished a wrong one | [`mod@reference`] |
 //!
 //! With the features `arbitrary` and `proptest` there are the modules `arbitrary` and `strategies`: the same as values
@@ -42,6 +43,7 @@ mod program;
 mod realistic;
 pub mod reference;
 mod shrink;
+mod statistics;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
@@ -52,3 +54,4 @@ pub use mutate::near_valid;
 pub use program::{Shape, program, program_of};
 pub use realistic::realistic;
 pub use shrink::{Case, shrink};
+pub use statistics::Statistics;
