@@ -78,7 +78,7 @@ fn lengths(c: &mut Criterion) {
             let filters = load(of_length(insns));
             let engine = kind.build(&filters, Machine::default());
             group.bench_function(BenchmarkId::from_parameter(insns), |b| {
-                b.iter(|| judge(&*engine, &call))
+                b.iter(|| judge(&*engine, &call));
             });
         }
         group.finish();
