@@ -5,6 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::panic,
     reason = "a panic in a test is a failing test, and a skipped one says so"
 )]
 
@@ -318,7 +319,7 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) {
 #[test]
 fn without_files_nothing_can_be_asked() {
     starved("without_files_nothing_can_be_asked", "cannot", 8, || {
-        limit(libc::RLIMIT_NOFILE, 4)
+        limit(libc::RLIMIT_NOFILE, 4);
     });
 }
 

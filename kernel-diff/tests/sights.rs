@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 #![expect(
+    clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a panic in a test is a failing test, and a skipped one says so"
 )]
