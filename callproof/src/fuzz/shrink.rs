@@ -263,9 +263,16 @@ fn answers(rules: &[Rule], run: usize) -> Vec<Answer> {
     answers
 }
 
-/// The rules between two places as one.
+/// The rules between two places as one, if they are for the same ABIs.
 fn join(rules: &mut Vec<Rule>, at: usize, end: usize, answer: Answer) {
     let end = end.min(rules.len());
+    let together = rules.get(at..end).unwrap_or_default();
+    if together
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.calls.on != b.calls.on))
+    {
+        return;
+    }
     let mut joined = rules.drain(at.min(end)..end);
     let Some(mut first) = joined.next() else { return };
     for next in joined {
