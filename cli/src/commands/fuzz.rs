@@ -145,8 +145,14 @@ fn shape(offer: PolicyFormat, abis: &[Abi]) -> PolicyShape {
             ..PolicyShape::default()
         },
     };
+    let order = |abi: &Abi| Endian::of_audit_arch(abi.audit_arch());
     let abis = match (shape.most_abis, abis) {
         (1, [first, ..]) => vec![*first],
+        // A filter of these has one byte order.
+        (_, [first, ..]) if matches!(offer, PolicyFormat::Oci | PolicyFormat::Pfc) => {
+            let alike = abis.iter().filter(|abi| order(abi) == order(first));
+            alike.copied().collect()
+        }
         _ => abis.to_vec(),
     };
     PolicyShape { abis, ..shape }
