@@ -12,6 +12,7 @@ use callproof_formats::Format;
 use callproof_formats::policy::PolicyFormat;
 use callproof_testgen::Seed;
 use callproof_testgen::policy::{PolicyShape, policy};
+use callproof_vm::Endian;
 use serde::Serialize;
 
 use super::diff::clock;
