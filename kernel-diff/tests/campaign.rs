@@ -273,13 +273,16 @@ fn the_recorded_answers_of_a_big_endian_kernel_find_swapped_words() {
     assert!(start.elapsed() < SOON);
 }
 
-/// Programs, calls and results of a line.
+/// Programs, calls and results of a line; none of a line about admission.
 fn answers(line: &str) -> Vec<(Vec<Insn>, SeccompData, u32)> {
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     let bytes = unhex(line.get("prog").unwrap().as_str().unwrap());
     let insns = bytes.as_chunks::<8>().0.iter();
     let program: Vec<Insn> = insns.map(|insn| Insn::from_bytes(*insn, Endian::Little)).collect();
-    let cases = line.get("cases").unwrap().as_array().unwrap().iter();
+    let Some(cases) = line.get("cases") else {
+        return Vec::new();
+    };
+    let cases = cases.as_array().unwrap().iter();
     let answer = |case: &serde_json::Value| {
         let record = unhex(case.get(0).unwrap().as_str().unwrap());
         let call = SeccompData::from_bytes(record.as_slice().try_into().unwrap(), Endian::Little);
