@@ -30,6 +30,7 @@
 pub mod cases;
 mod compile;
 pub mod cost;
+mod equality;
 mod error;
 mod exhibit;
 mod filter;

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use callproof_formats::call;
-use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{CallPattern, Claim, Env, Predicate, Selector, Span};
-use callproof_verifier::{Answer, AskError, Query, Session, Side};
+use callproof_policy::Env;
+use callproof_verifier::{Answer, AskError, Side};
 use callproof_vm::isa::{Op, Src};
 use callproof_vm::{Action, Insn, Machine};
 use serde::Serialize;
 
 use super::result::{CaseResult, Report};
 use super::run::Prepared;
+use crate::equality::equality;
 use crate::error::{Error, ErrorKind};
 use crate::options::Options;
 use crate::programs::Programs;
@@ -142,23 +142,19 @@ enum Difference {
 }
 
 fn difference(one: &Programs, other: &Programs, machine: Machine, options: &Options) -> Result<Difference, Error> {
-    const NAME: &str = "original";
     let filters = admit(&one.programs, &one.names, machine)?;
     let changed = admit(&other.programs, &other.names, machine)?;
-    let sides = vec![(NAME.to_owned(), Side::Chain(&filters))];
-    let mut session = Session::new(&changed, sides, machine, options.order, &options.limits);
-    let claim = Claim::Relation {
-        left: Operand::Own,
-        relation: Comparison::Equals,
-        right: Operand::Named(NAME.to_owned(), Span::default()),
-        calls: Predicate::of(CallPattern::new(Selector::Any)),
-    };
-    let query = Query {
-        claim: &claim,
-        env: &Env::default(),
-    };
     let bug = |error: AskError| Error::new(ErrorKind::Bug, error);
-    Ok(match session.ask(&query).map_err(bug)?.answer {
+    let original = Side::Chain(&filters);
+    let answer = equality(
+        &changed,
+        original,
+        &Env::default(),
+        machine,
+        options.order,
+        &options.limits,
+    );
+    Ok(match answer.map_err(bug)? {
         Answer::Fails(found) => {
             let call = found.shown.first().map(|shown| call::print(&shown.call));
             Difference::Call(call.unwrap_or_default())

@@ -1,8 +1,7 @@
 //! What other layouts of the same filters would execute, each built, proved to say the same, and counted.
 
-use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{CallPattern, Claim, Env, Predicate, Selector, Span};
-use callproof_verifier::{Answer, AskError, Query, Session, Side};
+use callproof_policy::Env;
+use callproof_verifier::{Answer, AskError, Side};
 use callproof_vm::observe::{Observer, Step};
 use callproof_vm::{Filter, Insn, SeccompData};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use super::Asked;
 use super::layout::{Layout, Section, lay};
 use super::shape::Shape;
 use super::weigh::{Range, Weighed};
+use crate::equality::equality;
 use crate::error::{Error, ErrorKind};
 
 /// How call numbers are told apart.
@@ -171,20 +171,9 @@ impl Observer for Ahead {
 /// Whether the checker accepts a proof that two filters give every call the same verdict.
 fn same(old: &Filter<'_>, new: &Filter<'_>, asked: Asked<'_>) -> Result<bool, Error> {
     let (old, new) = ([old.clone()], [new.clone()]);
-    let others = vec![("new".to_owned(), Side::Chain(&new))];
-    let claim = Claim::Relation {
-        left: Operand::Own,
-        relation: Comparison::Equals,
-        right: Operand::Named("new".to_owned(), Span::default()),
-        calls: Predicate::of(CallPattern::new(Selector::Any)),
-    };
-    let mut session = Session::new(&old, others, asked.machine, asked.order, asked.limits);
-    let query = Query {
-        claim: &claim,
-        env: &Env::default(),
-    };
-    match session.ask(&query) {
-        Ok(outcome) => Ok(matches!(outcome.answer, Answer::Holds { proof: Some(_), .. })),
+    let (env, other) = (Env::default(), Side::Chain(&new));
+    match equality(&old, other, &env, asked.machine, asked.order, asked.limits) {
+        Ok(answer) => Ok(matches!(answer, Answer::Holds { proof: Some(_), .. })),
         Err(AskError::Problems(_)) => Ok(false),
         Err(error @ AskError::Disagreement(_)) => Err(Error::new(ErrorKind::Bug, error)),
     }

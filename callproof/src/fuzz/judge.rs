@@ -2,14 +2,14 @@
 
 use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, read_policy, write_policy};
 use callproof_formats::{Format, ReadOptions};
-use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{CallPattern, Claim, Env, GroundPolicy, Policy, Predicate, Problems, Selector, Span};
-use callproof_verifier::{Answer, AskError, Query, Session, Shown, Side};
+use callproof_policy::{Env, GroundPolicy, Policy, Problems};
+use callproof_verifier::{Answer, AskError, Shown, Side};
 use callproof_vm::{Filter, Insn, Machine};
 
 use super::compiler::{Compiler, End, Offer, Run};
 use super::verdict::{Fault, Kind, Verdict};
 use crate::cases::judge::undecided;
+use crate::equality::equality;
 use crate::error::{Error, ErrorKind};
 use crate::exhibit::{Exhibit, machine_of};
 use crate::options::Options;
@@ -26,7 +26,7 @@ pub const OFFERED: &[PolicyFormat] = &[
     PolicyFormat::Pfc,
 ];
 
-/// Says how the other side of a comparison is called.
+/// What the policy is called in messages.
 const POLICY: &str = "policy";
 
 /// How a compiler is judged.
@@ -222,28 +222,19 @@ impl Fuzz {
     }
 
     fn compared(&self, filters: &[Filter<'_>], meaning: &GroundPolicy, machine: Machine) -> Result<Verdict, Error> {
-        let claim = Claim::Relation {
-            left: Operand::Own,
-            relation: Comparison::Equals,
-            right: Operand::Named(POLICY.to_owned(), Span::default()),
-            calls: Predicate::of(CallPattern::new(Selector::Any)),
-        };
         let env = if self.only_arch {
             Env::new(self.options.in_force())
         } else {
             Env::default()
         };
-        let others = vec![(POLICY.to_owned(), Side::Policy(meaning.clone()))];
-        let mut session = Session::new(filters, others, machine, self.options.order, &self.options.limits);
-        let query = Query {
-            claim: &claim,
-            env: &env,
-        };
-        let outcome = session.ask(&query).map_err(|error: AskError| match error {
+        let policy = Side::Policy(meaning.clone());
+        let (order, limits) = (self.options.order, &self.options.limits);
+        let answer = equality(filters, policy, &env, machine, order, limits);
+        let answer = answer.map_err(|error: AskError| match error {
             AskError::Problems(problems) => Error::text(POLICY, "", &problems),
             AskError::Disagreement(disagreement) => Error::new(ErrorKind::Bug, disagreement),
         })?;
-        Ok(match outcome.answer {
+        Ok(match answer {
             Answer::Holds { proof: Some(_), .. } => Verdict::Proved,
             Answer::Holds { proof: None, .. } => Verdict::Undecided("no proof of it was accepted".to_owned()),
             Answer::Vacuous => Verdict::Undecided("no ABI is in force".to_owned()),

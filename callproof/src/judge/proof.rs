@@ -3,15 +3,13 @@
 use callproof_formats::policy::{
     PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, read_policy, write_policy_text,
 };
-use callproof_policy::property::{Comparison, Operand};
-use callproof_policy::{
-    ByteOrder, CallPattern, Claim, CompileOptions, Env, GroundPolicy, Policy, Predicate, Problems, Selector, Span,
-};
-use callproof_verifier::{Answer, Limits, Query, Session, Side};
+use callproof_policy::{ByteOrder, CompileOptions, Env, GroundPolicy, Policy, Problems};
+use callproof_verifier::{Answer, Limits, Side};
 use callproof_vm::{Filter, Insn, Machine, SeccompData};
 
 use super::{Agreement, Disagreement};
 use crate::cases::judge::undecided;
+use crate::equality::equality;
 use crate::exhibit::machine_of;
 
 type Judged = Result<Agreement, Box<Disagreement>>;
@@ -126,20 +124,8 @@ impl Judge {
         expected: &dyn Fn(&SeccompData) -> u32,
     ) -> Judged {
         let filters = [filter.clone()];
-        let claim = Claim::Relation {
-            left: Operand::Own,
-            relation: Comparison::Equals,
-            right: Operand::Named("other".to_owned(), Span::default()),
-            calls: Predicate::of(CallPattern::new(Selector::Any)),
-        };
-        let others = vec![("other".to_owned(), side)];
-        let mut session = Session::new(&filters, others, self.machine, self.order, &self.limits);
-        let query = Query {
-            claim: &claim,
-            env: &self.env,
-        };
-        let outcome = session.ask(&query).map_err(Disagreement::new)?;
-        match outcome.answer {
+        let answer = equality(&filters, side, &self.env, self.machine, self.order, &self.limits);
+        match answer.map_err(Disagreement::new)? {
             Answer::Holds { proof: Some(_), .. } => Ok(Agreement::Proved),
             Answer::Holds { proof: None, .. } | Answer::Vacuous => {
                 Ok(Agreement::Undecided("no proof of it was accepted".to_owned()))
