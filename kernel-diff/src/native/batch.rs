@@ -4,12 +4,11 @@
 //! long as it runs: the cheapest process there is. It installs the filter, makes the calls and writes down what came
 //! back. When the filter kills it, the child notes that and starts another one for the rest.
 
-use core::ffi::c_void;
 use core::sync::atomic::{AtomicU64, Ordering};
-use core::time::Duration;
 
 use super::gate::{Abi, Gates};
-use crate::sys::{Plain, Serve, install, reap, sock_filter};
+use super::short_life::{ShortLife, Stack, died_of_filter, live};
+use crate::sys::{Plain, Serve, install, sock_filter};
 
 /// Most filters in a batch.
 pub(crate) const INSTALLS: usize = 256;
@@ -22,9 +21,6 @@ pub(crate) const INSNS: usize = 1 << 16;
 pub(crate) const DIED: i64 = i64::MIN;
 
 const STACK: usize = 1 << 16;
-
-/// How long the end of a process may take that has given its memory back.
-const BURIAL: Duration = Duration::from_secs(5);
 
 /// What parent and child share.
 #[repr(C)]
@@ -39,12 +35,8 @@ pub(crate) struct Batch {
     pub(crate) installs: [Install; INSTALLS],
     pub(crate) calls: [Call; CALLS],
     pub(crate) insns: [sock_filter; INSNS],
-    stack: Stack,
+    stack: Stack<STACK>,
 }
-
-#[repr(C, align(16))]
-#[derive(Debug)]
-struct Stack([u8; STACK]);
 
 /// A filter and the calls it judges.
 #[repr(C)]
@@ -126,20 +118,10 @@ impl Task<'_> {
     /// # Safety
     /// As for [`Serve::serve`].
     unsafe fn run(&self) {
-        // SAFETY: the batch is ours. The new process runs `life` on a stack of its own, and this one waits until it
-        // has ended (CLONE_VFORK).
+        // SAFETY: the batch is ours, and its processes come one after the other.
         unsafe {
             loop {
-                let stack_top = (&raw mut (*self.batch).stack).cast::<u8>().wrapping_add(STACK);
-                let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD;
-                let task = (&raw const *self).cast_mut().cast();
-                let pid = libc::clone(life, stack_top.cast(), flags, task);
-                let status = if pid < 0 {
-                    Err(*libc::__errno_location())
-                } else {
-                    reap(pid, BURIAL)
-                };
-                let status = match status {
+                let status = match live(self, &raw mut (*self.batch).stack) {
                     Ok(status) => status,
                     Err(errno) => {
                         (*self.install).error = errno;
@@ -147,8 +129,7 @@ impl Task<'_> {
                     }
                 };
                 (*self.install).status = status;
-                let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS;
-                if !killed || (*self.install).installed == 0 || !self.note_death() {
+                if !died_of_filter(status) || (*self.install).installed == 0 || !self.note_death() {
                     return;
                 }
             }
@@ -181,12 +162,11 @@ impl Task<'_> {
         }
         true
     }
+}
 
+impl ShortLife for Task<'_> {
     /// Installs the filter and makes the calls from the cursor on.
-    ///
-    /// # Safety
-    /// Runs in a process that is thrown away.
-    unsafe fn install_and_call(&self) {
+    unsafe fn live(&self) {
         // SAFETY: this process ends before anybody else looks at the batch. Under the filter, every call through a gate
         // is answered by the filter or kills; the guard in front of it lets the harness's own calls pass.
         unsafe {
@@ -215,16 +195,4 @@ impl Task<'_> {
             }
         }
     }
-}
-
-/// The life of a child's child.
-extern "C" fn life(task: *mut c_void) -> i32 {
-    // SAFETY: `task` is the `Task` of the process that waits for this one. Should that be killed, so is this: it must
-    // not go on writing to the batch.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
-        (*task.cast::<Task<'_>>()).install_and_call();
-        libc::syscall(libc::SYS_exit, 0);
-    }
-    0
 }

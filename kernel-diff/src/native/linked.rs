@@ -5,10 +5,10 @@
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use core::time::Duration;
 
 use super::gate::{Abi, Gates};
-use crate::sys::{Plain, Serve, install, reap, sock_filter};
+use super::short_life::{ShortLife, Stack, died_of_filter, live};
+use crate::sys::{Plain, Serve, install, sock_filter};
 
 /// Most filters of a chain.
 pub(super) const FILTERS: usize = 64;
@@ -21,9 +21,6 @@ pub(super) const INSNS: usize = 1 << 15;
 pub(super) const UNTRAPPED: i32 = -1;
 
 const STACK: usize = 1 << 17;
-
-/// How long the end of a process may take that has given its memory back.
-const BURIAL: Duration = Duration::from_secs(5);
 
 /// What parent and child share.
 #[repr(C)]
@@ -43,12 +40,8 @@ pub(super) struct Linked {
     pub(super) filters: [Span; FILTERS],
     pub(super) calls: [Link; CALLS],
     pub(super) insns: [sock_filter; INSNS],
-    stack: Stack,
+    stack: Stack<STACK>,
 }
-
-#[repr(C, align(16))]
-#[derive(Debug)]
-struct Stack([u8; STACK]);
 
 /// Where the instructions of a filter are.
 #[repr(C)]
@@ -83,19 +76,10 @@ static TRAPPED: AtomicI32 = AtomicI32::new(UNTRAPPED);
 impl Serve for Linked {
     unsafe fn serve(this: *mut Self, progress: &AtomicU64) {
         let task = Task { this, progress };
-        // SAFETY: the body is ours. The new process runs `life` on a stack of its own, and this one stands still until
-        // that has ended (CLONE_VFORK).
+        // SAFETY: the body is ours, and its processes come one after the other.
         unsafe {
             while (*this).cursor < (*this).calls_used {
-                let stack_top = (&raw mut (*this).stack).cast::<u8>().wrapping_add(STACK);
-                let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_FS | libc::SIGCHLD;
-                let pid = libc::clone(life, stack_top.cast(), flags, (&raw const task).cast_mut().cast());
-                let status = if pid < 0 {
-                    Err(*libc::__errno_location())
-                } else {
-                    reap(pid, BURIAL)
-                };
-                let status = match status {
+                let status = match live(&task, &raw mut (*this).stack) {
                     Ok(status) => status,
                     Err(errno) => {
                         (*this).error = errno;
@@ -103,8 +87,7 @@ impl Serve for Linked {
                     }
                 };
                 (*this).status = status;
-                let killed = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSYS;
-                if !killed || (*this).installed == 0 {
+                if !died_of_filter(status) || (*this).installed == 0 {
                     return;
                 }
                 let call = (&raw mut (*this).calls)
@@ -124,12 +107,9 @@ struct Task<'p> {
     progress: &'p AtomicU64,
 }
 
-impl Task<'_> {
+impl ShortLife for Task<'_> {
     /// Installs the filters, oldest first, and makes the calls from the cursor on.
-    ///
-    /// # Safety
-    /// Runs in a process that is thrown away.
-    unsafe fn install_and_call(&self) {
+    unsafe fn live(&self) {
         // SAFETY: this process ends before anybody else looks at the body. The guard in front of every filter lets
         // pass whatever does not come from a gate; what a gate calls has no effect should the filters allow it.
         unsafe {
@@ -153,9 +133,11 @@ impl Task<'_> {
             self.make_calls();
         }
     }
+}
 
+impl Task<'_> {
     /// # Safety
-    /// As for [`install_and_call`](Self::install_and_call), with the filters installed.
+    /// As for [`live`](ShortLife::live), with the filters installed.
     unsafe fn make_calls(&self) {
         // SAFETY: as above.
         unsafe {
@@ -175,18 +157,6 @@ impl Task<'_> {
             }
         }
     }
-}
-
-/// The life of a child's child.
-extern "C" fn life(task: *mut c_void) -> c_int {
-    // SAFETY: `task` is the `Task` of the process that waits for this one. Should that be killed, so is this: it must
-    // not go on writing to the body.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
-        (*task.cast::<Task<'_>>()).install_and_call();
-        libc::syscall(libc::SYS_exit, 0);
-    }
-    0
 }
 
 /// Has this process, and not the one it shares its memory with, note SIGSYS and live on.

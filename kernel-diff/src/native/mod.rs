@@ -8,6 +8,7 @@ pub(crate) mod instrument;
 mod linked;
 mod notify;
 mod plan;
+mod short_life;
 mod tracee;
 mod tracer;
 
