@@ -78,6 +78,19 @@ fn too_much_is_refused() {
     assert!(read_cases("t", &[0xff, 0xfe]).is_err());
 }
 
+#[test]
+fn a_comparison_early_in_the_file_tells_its_place() {
+    for (text, start) in [
+        ("equiv a for \"", 12),
+        ("subset-of a on vax", 15),
+        ("equiv a for read(", 17),
+    ] {
+        let problems = read_cases("t", text.as_bytes()).unwrap_err().problems;
+        assert_eq!(problems[0].span.start, start, "{text}: {problems:?}");
+        assert!(problems[0].span.end <= text.len(), "{problems:?}");
+    }
+}
+
 const PIECES: &[&str] = &[
     "---\n",
     "filter = \"a\"\n",

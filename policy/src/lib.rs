@@ -52,8 +52,8 @@ pub use condition::{Compare, Condition, Field, Test};
 pub use formula::Formula;
 pub use ground::{Absent, ByteOrder, Cell, Grounded, Part};
 pub use parse::{
-    VERDICT_LINE_HELP, VERDICT_WORDS, VerdictLine, parse_abi_list, parse_call_pattern, parse_claim, parse_policy,
-    parse_predicate, parse_properties, parse_verdict_line, parse_verdict_set,
+    VERDICT_LINE_HELP, VERDICT_WORDS, VerdictLine, parse_abi_list, parse_call_pattern, parse_claim,
+    parse_compared_calls, parse_policy, parse_predicate, parse_properties, parse_verdict_line, parse_verdict_set,
 };
 pub use predicate::{AbiItem, AbiList, CallPattern, Predicate, Selector};
 pub use problem::{Problem, Problems};

@@ -1,8 +1,8 @@
 //! One line of a case file.
 
 use callproof_policy::{
-    CallPattern, Claim, Predicate, Problem, Selector, Span, VERDICT_WORDS, parse_claim, parse_predicate,
-    parse_verdict_line, parse_verdict_set,
+    Predicate, Problem, Span, VERDICT_WORDS, parse_claim, parse_compared_calls, parse_predicate, parse_verdict_line,
+    parse_verdict_set,
 };
 
 use super::{Case, What};
@@ -156,19 +156,8 @@ fn replay(rest: Part<'_>) -> Result<What, Vec<Problem>> {
 /// `FILE [for CALLS [except CALLS]] [on ABIS]`
 fn compared(rest: Part<'_>) -> Result<(String, Predicate), Vec<Problem>> {
     let (file, rest) = path(rest)?;
-    let all = || Predicate::of(CallPattern::new(Selector::Any));
     match rest.word() {
-        ("", _) => Ok((file, all())),
-        // The language of properties has this form behind an operand.
-        ("for" | "on", _) => {
-            const BEFORE: &str = "self equals self ";
-            let text = format!("{BEFORE}{}", rest.text);
-            let offset = rest.at.saturating_sub(BEFORE.len());
-            match parse_claim(&text, offset)? {
-                Claim::Relation { calls, .. } => Ok((file, calls)),
-                _ => Ok((file, all())),
-            }
-        }
+        ("" | "for" | "on", _) => Ok((file, parse_compared_calls(rest.text, rest.at)?)),
         _ => Err(rest.problem(
             "expected the end of the line, `for` calls or `on` ABIs",
             "put a path with blanks into quotes",

@@ -107,6 +107,15 @@ pub fn parse_claim(text: &str, offset: usize) -> Result<Claim, Vec<Problem>> {
     read(text, offset, |parser| parser.only(Parser::claim))
 }
 
+/// Reads the calls that a comparison is about, as they stand behind its operands: `for CALLS`, `on ABIS`, both, or nothing
+/// for every call. `offset` is as in [`parse_verdict_line`].
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_compared_calls(text: &str, offset: usize) -> Result<Predicate, Vec<Problem>> {
+    read(text, offset, |parser| parser.only(Parser::optional_predicate))
+}
+
 /// Runs a reader over a text that is all there is, and gathers what is wrong with it.
 fn whole<T>(name: &str, text: &str, reader: impl FnOnce(&mut Parser) -> Option<T>) -> Result<T, Problems> {
     read(text, 0, reader).map_err(|problems| {
