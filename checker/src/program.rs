@@ -96,11 +96,12 @@ pub(crate) const A: usize = 0;
 pub(crate) const X: usize = 1;
 /// A, X and sixteen scratch cells.
 pub(crate) const REGISTERS: usize = 18;
+/// Most instructions of a filter.
+const MOST_INSNS: usize = 4096;
 
 /// Decodes a filter.
 ///
-/// Everything that the kernel refuses and that would have no meaning here is refused. That scratch is written before it
-/// is read is not looked at: an unwritten cell is unknown, and nothing is proved about what depends on it.
+/// Everything that the kernel refuses is refused.
 pub(crate) fn decode(bytes: &[u8], length: u32, machine: &Machine) -> Result<Vec<Insn>, Rejected> {
     let (insns, rest) = bytes.as_chunks::<8>();
     if !rest.is_empty() || insns.len() != length as usize {
@@ -113,7 +114,48 @@ pub(crate) fn decode(bytes: &[u8], length: u32, machine: &Machine) -> Result<Vec
         };
         program.push(decoded);
     }
-    Ok(program)
+    if program.len() > MOST_INSNS || !matches!(program.last(), Some(Insn::Return(_))) {
+        return Err(Rejected::wrong(
+            "a filter has at most 4096 instructions, and the last one returns",
+        ));
+    }
+    match unwritten(&program) {
+        Some(pc) => Err(Rejected::wrong("the kernel takes this scratch cell for one that nothing wrote").near(pc)),
+        None => Ok(program),
+    }
+}
+
+/// Where a scratch cell is read that the kernel's one pass has not seen written. A jump hands on what was written to its
+/// targets and leaves everything written behind; a return changes nothing.
+fn unwritten(program: &[Insn]) -> Option<usize> {
+    const EVERYTHING: u32 = u32::MAX;
+    let mut handed = alloc::vec![EVERYTHING; program.len()];
+    let mut written = 0;
+    for (pc, insn) in program.iter().enumerate() {
+        written &= handed.get(pc).copied().unwrap_or(EVERYTHING);
+        let targets = match insn {
+            Insn::Jump(target) => core::slice::from_ref(target),
+            Insn::Branch(_, _, targets) => targets,
+            _ => &[],
+        };
+        for &target in targets {
+            if let Some(handed) = handed.get_mut(target) {
+                *handed &= written;
+            }
+        }
+        match *insn {
+            Insn::Move(cell, _) if cell > X => written |= bit(cell),
+            Insn::Move(_, cell) if cell > X && written & bit(cell) == 0 => return Some(pc),
+            Insn::Jump(_) | Insn::Branch(..) => written = EVERYTHING,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The bit of a register in a set of registers.
+fn bit(register: usize) -> u32 {
+    u32::try_from(register).map_or(0, |register| 1_u32.wrapping_shl(register))
 }
 
 fn one(insn: [u8; 8], pc: usize, len: usize, big_endian: bool) -> Option<Insn> {
@@ -200,5 +242,49 @@ fn word(offset: u32, big_endian: bool) -> Option<u8> {
         2 | 3 => Some(index.saturating_add(12) ^ swap),
         4..16 => Some(index.saturating_sub(2) ^ swap),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callproof_testgen::{Seed, near_valid};
+    use callproof_vm::{Endian, Filter, Insn as Raw};
+
+    use super::*;
+    use crate::format::Shift;
+
+    fn is_read(program: &[Raw], big_endian: bool) -> bool {
+        let endian = if big_endian { Endian::Big } else { Endian::Little };
+        let bytes: Vec<u8> = program.iter().flat_map(|insn| insn.to_bytes(endian)).collect();
+        let machine = Machine {
+            big_endian,
+            before_4_14: false,
+            shift: Shift::Masked,
+        };
+        decode(&bytes, u32::try_from(program.len()).unwrap(), &machine).is_ok()
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_no_filter_and_nothing_else() {
+        let (mut read, mut refused) = (0, 0);
+        for number in 0..20_000 {
+            let program = near_valid(&mut Seed::new(3, number));
+            let installed = Filter::load(program.as_slice()).is_ok();
+            assert_eq!(is_read(&program, number % 2 == 0), installed, "{program:?}");
+            *if installed { &mut read } else { &mut refused } += 1;
+        }
+        assert!(read > 5000 && refused > 5000, "{read} {refused}");
+    }
+
+    #[test]
+    fn dead_ends_and_unwritten_cells_are_refused_where_nothing_leads() {
+        let (ret, load) = (Raw::stmt(0x06, 0), Raw::stmt(0x60, 3));
+        assert!(is_read(&[ret], false));
+        assert!(!is_read(&[], false));
+        assert!(!is_read(&[ret, Raw::stmt(0x00, 0)], false));
+        assert!(!is_read(&[load, ret], false) && !is_read(&[ret, load, ret], false));
+        // Behind a jump everything counts as written.
+        assert!(is_read(&[Raw::stmt(0x05, 1), load, ret], false));
+        assert!(!is_read(&alloc::vec![ret; MOST_INSNS + 1], false) && is_read(&alloc::vec![ret; MOST_INSNS], false));
     }
 }
