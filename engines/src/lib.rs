@@ -40,7 +40,9 @@
 mod adaptive;
 pub mod batch;
 mod engine;
+mod place;
 mod predecoded;
+mod ranges;
 mod reference;
 mod specialised;
 mod test;

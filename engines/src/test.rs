@@ -58,10 +58,46 @@ impl Test {
         }
     }
 
+    /// The words that pass, as long as no other bits than these are looked at: none when the test looks at others.
+    pub(crate) const fn range(self, mask: u32) -> Option<(u32, u32)> {
+        match self.low.checked_add(self.span) {
+            Some(last) if self.mask == mask => Some((self.low, last)),
+            _ => None,
+        }
+    }
+
+    /// The test as one of a 64-bit field of which the word is a half, the low one or that 32 bits up.
+    pub(crate) const fn wide(self, shift: u8) -> Wide {
+        const fn at(word: u32, shift: u8) -> u64 {
+            (word as u64).wrapping_shl(shift as u32)
+        }
+        Wide {
+            mask: at(self.mask, shift),
+            low: at(self.low, shift),
+            span: at(self.span, shift),
+        }
+    }
+
     /// Whether a word passes.
     #[inline(always)]
     pub(crate) const fn passes(self, word: u32) -> bool {
         (word & self.mask).wrapping_sub(self.low) <= self.span
+    }
+}
+
+/// The same form for 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wide {
+    mask: u64,
+    low: u64,
+    span: u64,
+}
+
+impl Wide {
+    /// Whether a field passes.
+    #[inline(always)]
+    pub(crate) const fn passes(self, field: u64) -> bool {
+        (field & self.mask).wrapping_sub(self.low) <= self.span
     }
 }
 
@@ -96,6 +132,26 @@ mod tests {
                     );
                     let kept = Test::new(cond, k).keeping(0x8000_0003).passes(word);
                     assert_eq!(kept, cond.holds(word & 0x8000_0003, k), "{cond:?} {word:#x} {k:#x}");
+                    let test = Test::new(cond, k);
+                    for other in WORDS {
+                        let (low, high) = (
+                            u64::from(other) << 32 | u64::from(word),
+                            u64::from(word) << 32 | u64::from(other),
+                        );
+                        assert_eq!(test.wide(0).passes(low), test.passes(word), "{cond:?} {word:#x} {k:#x}");
+                        assert_eq!(
+                            test.wide(32).passes(high),
+                            test.passes(word),
+                            "{cond:?} {word:#x} {k:#x}"
+                        );
+                    }
+                    if let Some((first, last)) = test.range(u32::MAX) {
+                        assert_eq!(
+                            (first..=last).contains(&word),
+                            test.passes(word),
+                            "{cond:?} {word:#x} {k:#x}"
+                        );
+                    }
                 }
             }
         }

@@ -54,9 +54,22 @@ impl Action {
     #[must_use]
     #[inline]
     pub fn of(value: u32, kernel: Kernel) -> Self {
-        let bits = value & action_mask(kernel);
-        let named = Self::ALL.into_iter().find(|action| action.value() == Some(bits));
-        named.filter(|action| action.exists_in(kernel)).unwrap_or(Self::Unknown)
+        let action = match value & action_mask(kernel) {
+            0x7fff_0000 => Self::Allow,
+            0x0005_0000 => Self::Errno,
+            0x8000_0000 => Self::KillProcess,
+            0 => Self::KillThread,
+            0x0003_0000 => Self::Trap,
+            0x7fc0_0000 => Self::UserNotif,
+            0x7ff0_0000 => Self::Trace,
+            0x7ffc_0000 => Self::Log,
+            _ => Self::Unknown,
+        };
+        if action.exists_in(kernel) {
+            action
+        } else {
+            Self::Unknown
+        }
     }
 
     /// The return value of the action with data 0: `SECCOMP_RET_*`. `None` for an unknown action.

@@ -1,20 +1,21 @@
 //! Instructions to steps.
 
 use callproof_vm::isa::{Alu, Op, Size, Src};
-use callproof_vm::{Insn, ShiftByX};
+use callproof_vm::{Endian, Insn, Machine};
 
 use super::switch::switches;
 use super::{Branch, Compare, Program, Step};
+use crate::place::Place;
 use crate::test::Test;
 
 impl Program {
     /// Decodes an admitted program.
-    pub(super) fn new(program: &[Insn], shift: ShiftByX) -> Self {
+    pub(super) fn new(program: &[Insn], machine: Machine) -> Self {
         let (switches, places) = switches(program);
         let switch = |pc: usize| places.get(pc).copied().flatten();
         let steps = (0..program.len()).map(|pc| match switch(pc) {
             Some(number) => Step::Switch(number),
-            None => step(program, pc, switch(pc.saturating_add(1))),
+            None => step(program, pc, switch(pc.saturating_add(1)), machine.endian),
         });
         let cells = program
             .iter()
@@ -22,23 +23,24 @@ impl Program {
         Self {
             steps: steps.collect(),
             switches: switches.into(),
-            shift,
+            shift: machine.shift,
             cells,
         }
     }
 }
 
 /// The step at a place, which may take in the instructions behind it. `next` is the switch that begins behind it.
-fn step(program: &[Insn], pc: usize, next: Option<u16>) -> Step {
+fn step(program: &[Insn], pc: usize, next: Option<u16>, endian: Endian) -> Step {
     let Some(insn) = program.get(pc) else {
         return Step::Return(0);
     };
     let after = pc.saturating_add(1);
+    let place = Place::new(low(insn.k / 4), endian);
     match (insn.op(), next) {
-        (Some(Op::LdAbs(Size::Word)), Some(number)) => Step::LoadSwitch(low(insn.k / 4), number),
+        (Some(Op::LdAbs(Size::Word)), Some(number)) => Step::LoadSwitch(place, number),
         (Some(Op::LdAbs(Size::Word)), None) => match masked(program, after, 1) {
-            Some(branch) => Step::LoadTest(low(insn.k / 4), branch),
-            None => Step::Load(low(insn.k / 4)),
+            Some(branch) => Step::LoadTest(place, branch),
+            None => Step::Load(place),
         },
         (_, Some(_)) => plain(*insn, pc),
         (_, None) => masked(program, pc, 0).map_or_else(|| plain(*insn, pc), Step::Test),
@@ -72,7 +74,6 @@ fn plain(insn: Insn, pc: usize) -> Step {
     match insn.op() {
         Some(Op::LdImm) => Step::Constant(k),
         Some(Op::LdxImm) => Step::ConstantX(k),
-        Some(Op::LdAbs(Size::Word)) => Step::Load(low(k / 4)),
         Some(Op::LdLen) => Step::Constant(RECORD_LEN),
         Some(Op::LdxLen) => Step::ConstantX(RECORD_LEN),
         Some(Op::LdMem) => Step::LoadCell(low(k)),
@@ -91,7 +92,7 @@ fn plain(insn: Insn, pc: usize) -> Step {
         }
         Some(Op::RetK) => Step::Return(k),
         Some(Op::RetA) => Step::ReturnA,
-        // Admission refuses these.
+        // Loads are decoded above, and admission refuses the others.
         Some(Op::LdAbs(_) | Op::LdInd(_) | Op::LdxMsh | Op::RetX) | None => Step::Return(0),
     }
 }

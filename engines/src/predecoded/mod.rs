@@ -11,6 +11,7 @@ mod switch;
 use callproof_vm::{Filter, Machine, SeccompData, ShiftByX, combine};
 
 use crate::engine::{Decision, Engine};
+use crate::place::Place;
 use crate::test::Test;
 use switch::Switch;
 
@@ -27,9 +28,7 @@ impl Predecoded {
     /// An engine for a chain, the oldest filter first. It takes time linear in the number of instructions.
     #[must_use]
     pub fn new(filters: &[Filter<'_>], machine: Machine) -> Self {
-        let programs = filters
-            .iter()
-            .map(|filter| Program::new(filter.program(), machine.shift));
+        let programs = filters.iter().map(|filter| Program::new(filter.program(), machine));
         Self {
             programs: programs.collect(),
             machine,
@@ -50,10 +49,9 @@ impl Predecoded {
 
 impl Engine for Predecoded {
     fn decide(&self, call: &SeccompData) -> Decision {
-        let words = call.words(self.machine.endian);
         let mut insns = 0_u64;
         let values = self.programs.iter().enumerate().rev().map(|(index, program)| {
-            let outcome = program.run(&words);
+            let outcome = program.run(call);
             insns = insns.wrapping_add(u64::from(outcome.insns));
             (index, outcome.value)
         });
@@ -62,10 +60,9 @@ impl Engine for Predecoded {
     }
 
     fn value(&self, call: &SeccompData) -> u32 {
-        let words = call.words(self.machine.endian);
         let programs = self.programs.iter().enumerate().rev();
         combine(
-            programs.map(|(index, program)| (index, program.run(&words).value)),
+            programs.map(|(index, program)| (index, program.run(call).value)),
             self.machine.kernel,
         )
         .value
@@ -87,14 +84,14 @@ enum Step {
     /// `A` keeps some bits and is tested
     Test(Branch),
     /// A word is loaded, keeps some bits and is tested
-    LoadTest(u8, Branch),
+    LoadTest(Place, Branch),
     /// All tests of `A` from here on, by the number of the switch
     Switch(u16),
     /// A word is loaded before
-    LoadSwitch(u8, u16),
+    LoadSwitch(Place, u16),
     /// `A` is tested against `X`
     TestX(Compare),
-    Load(u8),
+    Load(Place),
     Constant(u32),
     ConstantX(u32),
     LoadCell(u8),

@@ -1,5 +1,6 @@
 //! Steps, executed.
 
+use callproof_vm::SeccompData;
 use callproof_vm::isa::Src;
 
 use super::switch::Goal;
@@ -11,17 +12,17 @@ const LEFT: u32 = 0;
 impl Program {
     /// Runs the program from the start.
     #[inline]
-    pub(crate) fn run(&self, words: &[u32; 16]) -> Outcome {
-        self.run_from(0, Registers::default(), words)
+    pub(crate) fn run(&self, call: &SeccompData) -> Outcome {
+        self.run_from(0, &Registers::default(), call)
     }
 
     /// Runs the program from a place on, with these registers.
-    pub(crate) fn run_from(&self, pc: u16, registers: Registers, words: &[u32; 16]) -> Outcome {
+    pub(crate) fn run_from(&self, pc: u16, registers: &Registers, call: &SeccompData) -> Outcome {
         // Most filters have no scratch memory, and need none made.
         if self.cells {
-            self.execute(pc, (registers.a, registers.x), registers.cells, words)
+            self.execute(pc, (registers.a, registers.x), registers.cells, call)
         } else {
-            self.execute(pc, (registers.a, registers.x), [], words)
+            self.execute(pc, (registers.a, registers.x), [], call)
         }
     }
 
@@ -31,7 +32,7 @@ impl Program {
         mut pc: u16,
         (mut a, mut x): (u32, u32),
         mut cells: [u32; CELLS],
-        words: &[u32; 16],
+        call: &SeccompData,
     ) -> Outcome {
         let mut insns = 0_u32;
         let mut count = |more: u32| insns = insns.wrapping_add(more);
@@ -44,17 +45,17 @@ impl Program {
                     count(u32::from(branch.insns));
                     (a, pc) = branch.take(a);
                 }
-                Step::LoadTest(index, branch) => {
+                Step::LoadTest(place, branch) => {
                     count(u32::from(branch.insns));
-                    (a, pc) = branch.take(word(words, *index));
+                    (a, pc) = branch.take(place.word(call));
                 }
                 Step::Switch(number) => {
                     let goal = self.find(*number, a);
                     count(u32::from(goal.insns));
                     pc = goal.pc;
                 }
-                Step::LoadSwitch(index, number) => {
-                    a = word(words, *index);
+                Step::LoadSwitch(place, number) => {
+                    a = place.word(call);
                     let goal = self.find(*number, a);
                     count(u32::from(goal.insns).wrapping_add(1));
                     pc = goal.pc;
@@ -81,7 +82,7 @@ impl Program {
                 }
                 straight => {
                     count(1);
-                    let Some((new_a, new_x)) = self.operate(straight, (a, x), &mut cells, words) else {
+                    let Some((new_a, new_x)) = self.operate(straight, (a, x), &mut cells, call) else {
                         break LEFT;
                     };
                     (a, x, pc) = (new_a, new_x, pc.wrapping_add(1));
@@ -93,10 +94,10 @@ impl Program {
 
     /// What a step that does not jump leaves in `A` and `X`; nothing when it leaves the filter.
     #[inline(always)]
-    fn operate(&self, step: &Step, (a, x): (u32, u32), cells: &mut [u32], words: &[u32; 16]) -> Option<(u32, u32)> {
+    fn operate(&self, step: &Step, (a, x): (u32, u32), cells: &mut [u32], call: &SeccompData) -> Option<(u32, u32)> {
         let cell = |cells: &[u32], cell: u8| cells.get(usize::from(cell)).copied().unwrap_or(0);
         Some(match *step {
-            Step::Load(index) => (word(words, index), x),
+            Step::Load(place) => (place.word(call), x),
             Step::Constant(k) => (k, x),
             Step::ConstantX(k) => (a, k),
             Step::LoadCell(from) => (cell(cells, from), x),
@@ -133,12 +134,6 @@ impl Branch {
         let a = word & self.keep;
         (a, if self.test.passes(a) { self.yes } else { self.no })
     }
-}
-
-#[inline(always)]
-fn word(words: &[u32; 16], index: u8) -> u32 {
-    // The mask changes nothing: admission keeps the index below 16, and so the compiler knows it too.
-    words.get(usize::from(index & 15)).copied().unwrap_or(0)
 }
 
 #[inline(always)]

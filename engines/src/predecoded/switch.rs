@@ -7,6 +7,7 @@ use callproof_vm::Insn;
 use callproof_vm::isa::{Cond, Op, Src};
 
 use super::decode::targets;
+use crate::ranges::{Range, cut};
 
 /// Values below this are looked up without a search; call numbers are.
 const LOW: usize = 512;
@@ -59,13 +60,17 @@ impl Switch {
         ranges.sort_unstable_by_key(|(range, _)| range.first);
         let mut low = Box::new([Goal::default(); LOW]);
         for (range, goal) in &ranges {
-            let last = (range.last as usize).saturating_add(1).min(LOW);
-            if let Some(part) = low.get_mut(range.first as usize..last) {
+            let place = |value: u64| usize::try_from(value).map_or(LOW, |value| value.min(LOW));
+            if let Some(part) = low.get_mut(place(range.first)..place(range.last.saturating_add(1))) {
                 part.fill(*goal);
             }
         }
         Self {
-            starts: ranges.iter().map(|(range, _)| range.first).collect(),
+            // Values of a register have 32 bits.
+            starts: ranges
+                .iter()
+                .filter_map(|(range, _)| u32::try_from(range.first).ok())
+                .collect(),
             goals: ranges.iter().map(|(_, goal)| *goal).collect(),
             low,
         }
@@ -97,33 +102,23 @@ pub(super) fn switches(program: &[Insn]) -> (Vec<Switch>, Vec<Option<u16>>) {
     (all, places)
 }
 
-/// Values side by side, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    first: u32,
-    last: u32,
-}
-
-impl Range {
-    const ALL: Self = Self {
-        first: 0,
-        last: u32::MAX,
-    };
-}
+/// Every value of `A`.
+const ALL: Range = Range {
+    first: 0,
+    last: u32::MAX as u64,
+};
 
 /// The values that pass a test, where they are a range: none for a test of bits.
 fn asks(insn: Insn) -> Option<Option<Range>> {
     let Some(Op::Jump(cond, Src::K)) = insn.op() else {
         return None;
     };
-    let from = |first: u32| Range { first, last: u32::MAX };
+    let first = u64::from(insn.k);
+    let from = |first: u64| Range { first, ..ALL };
     match cond {
-        Cond::Jeq => Some(Some(Range {
-            first: insn.k,
-            last: insn.k,
-        })),
-        Cond::Jge => Some(Some(from(insn.k))),
-        Cond::Jgt => Some(insn.k.checked_add(1).map(from)),
+        Cond::Jeq => Some(Some(Range { first, last: first })),
+        Cond::Jge => Some(Some(from(first))),
+        Cond::Jgt => Some((insn.k < u32::MAX).then(|| from(first.wrapping_add(1)))),
         Cond::Jset => None,
     }
 }
@@ -149,7 +144,7 @@ impl Walk<'_> {
         self.waiting.clear();
         self.waiting.push(Group {
             at: start,
-            values: vec![Range::ALL],
+            values: vec![ALL],
         });
         while let Some(mut group) = self.waiting.pop() {
             while let Some(ahead) = self.follow(&mut group) {
@@ -196,47 +191,9 @@ impl Walk<'_> {
     }
 }
 
-/// Takes the values of a range out of sorted ranges.
-fn cut(values: &mut Vec<Range>, range: Range) -> Vec<Range> {
-    // Where the range begins and ends; a range of values that lies across is divided there.
-    let begin = divide(values, range.first);
-    let end = match range.last.checked_add(1) {
-        Some(next) => divide(values, next),
-        None => values.len(),
-    };
-    values.drain(begin..end).collect()
-}
-
-/// The number of the first range of values at or above a value, after dividing the one that it lies in.
-fn divide(values: &mut Vec<Range>, at: u32) -> usize {
-    let place = values.partition_point(|range| range.last < at);
-    if let Some(range) = values.get_mut(place).filter(|range| range.first < at) {
-        let upper = Range { first: at, ..*range };
-        range.last = at.wrapping_sub(1);
-        values.insert(place.saturating_add(1), upper);
-        return place.saturating_add(1);
-    }
-    place
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn range(first: u32, last: u32) -> Range {
-        Range { first, last }
-    }
-
-    #[test]
-    fn values_are_cut() {
-        let mut values = vec![range(0, 9), range(20, u32::MAX)];
-        assert_eq!(cut(&mut values, range(5, 5)), [range(5, 5)]);
-        assert_eq!(values, [range(0, 4), range(6, 9), range(20, u32::MAX)]);
-        assert_eq!(cut(&mut values, range(8, u32::MAX)), [range(8, 9), range(20, u32::MAX)]);
-        assert_eq!(cut(&mut values, range(10, 11)), []);
-        assert_eq!(cut(&mut values, range(0, 0)), [range(0, 0)]);
-        assert_eq!(values, [range(1, 4), range(6, 7)]);
-    }
 
     #[test]
     fn a_list_of_tests_is_one_switch() {

@@ -5,6 +5,7 @@
 //! ([`residual`]). Calls outside of the tables, and numbers for which a limit was reached, are left to the pre-decoded
 //! engine.
 
+mod live;
 mod numbers;
 mod residual;
 mod shape;
@@ -15,6 +16,7 @@ use callproof_vm::{Filter, Insn, Kernel, Machine, SeccompData, Verdict, combine}
 
 use crate::engine::{Decision, Engine};
 use crate::predecoded::{Outcome, Predecoded};
+use live::live;
 use numbers::{Numbers, WINDOW};
 use residual::{Id, Residuals, Source};
 use shape::Reach;
@@ -46,7 +48,9 @@ pub struct Specialised {
 enum Entry {
     /// The decision, whatever the arguments
     Known { value: u32, verdict: u16, insns: u32 },
-    /// Some filters depend on arguments
+    /// The only filter depends on arguments
+    Depends { root: Id, before: u32 },
+    /// Some filters do
     Parts { first: u16, len: u16 },
     /// Ask the pre-decoded engine
     Whole,
@@ -91,7 +95,7 @@ impl Specialised {
             entries: Box::default(),
             verdicts: Vec::new(),
             parts: Vec::new(),
-            residuals: Residuals::new(),
+            residuals: Residuals::new(machine.endian),
             whole: Predecoded::new(filters, machine),
             machine,
         };
@@ -118,7 +122,7 @@ impl Specialised {
             .saturating_add(size_of_val(&*self.verdicts));
         Shape {
             known: count(|entry| matches!(entry, Entry::Known { .. })),
-            residual: count(|entry| matches!(entry, Entry::Parts { .. })),
+            residual: count(|entry| matches!(entry, Entry::Depends { .. } | Entry::Parts { .. })),
             whole: count(|entry| matches!(entry, Entry::Whole)),
             nodes: self.residuals.len(),
             memory: tables
@@ -128,6 +132,18 @@ impl Specialised {
     }
 
     fn tables(&mut self, programs: &[&[Insn]]) -> Vec<Entry> {
+        let lives: Vec<_> = programs.iter().map(|program| live(program)).collect();
+        let sources: Vec<Source<'_>> = programs
+            .iter()
+            .zip(&lives)
+            .enumerate()
+            .map(|(filter, (program, live))| Source {
+                filter,
+                program,
+                live,
+                shift: self.machine.shift,
+            })
+            .collect();
         let reach = self.reach.clone();
         let words = reach.arches.iter().copied().map(Some).chain([None]);
         let mut entries = Vec::new();
@@ -137,18 +153,16 @@ impl Specialised {
                 arches: &reach.arches,
                 numbers: Numbers::all(window),
             };
-            self.table(programs, calls, &mut entries);
+            self.table(&sources, calls, &mut entries);
         }
         entries
     }
 
     /// The entries of one window.
-    fn table(&mut self, programs: &[&[Insn]], calls: Calls<'_>, entries: &mut Vec<Entry>) {
-        let mut columns = Vec::with_capacity(programs.len());
-        for (filter, program) in programs.iter().enumerate().rev() {
-            let shift = self.machine.shift;
-            let source = Source { filter, program, shift };
-            columns.push((filter, fates(source, calls, &mut self.residuals)));
+    fn table(&mut self, sources: &[Source<'_>], calls: Calls<'_>, entries: &mut Vec<Entry>) {
+        let mut columns = Vec::with_capacity(sources.len());
+        for source in sources.iter().rev() {
+            columns.push((source.filter, fates(*source, calls, &mut self.residuals)));
         }
         for place in 0..WINDOW {
             let fates = columns
@@ -188,6 +202,13 @@ impl Specialised {
                     insns,
                 })
             }
+            &[
+                Part::Depends {
+                    filter: 0,
+                    root,
+                    before,
+                },
+            ] => Some(Entry::Depends { root, before }),
             parts => self.parts(parts),
         }
     }
@@ -216,21 +237,31 @@ impl Specialised {
     #[inline]
     fn find(&self, call: &SeccompData) -> Entry {
         let number = call.nr.cast_unsigned();
-        let arches = &self.reach.arches;
-        let row = arches
-            .iter()
-            .position(|&arch| arch == call.arch)
-            .unwrap_or(arches.len());
-        let Some(column) = self.reach.windows.iter().position(|&window| window == number / 512) else {
-            return Entry::Whole;
+        let Reach { arches, windows } = &self.reach;
+        // Most calls are of the first architecture, and in the first window.
+        let row = match arches.first() {
+            Some(&first) if first == call.arch => 0,
+            _ => arches
+                .iter()
+                .position(|&arch| arch == call.arch)
+                .unwrap_or(arches.len()),
         };
-        let window = row.wrapping_mul(self.reach.windows.len()).wrapping_add(column);
-        let place = window.wrapping_mul(WINDOW).wrapping_add(number as usize % WINDOW);
-        self.entries.get(place).copied().unwrap_or(Entry::Whole)
+        let place = if (number as usize) < WINDOW {
+            number as usize
+        } else {
+            let Some(column) = windows.iter().position(|&window| window == number / 512) else {
+                return Entry::Whole;
+            };
+            column.wrapping_mul(WINDOW).wrapping_add(number as usize % WINDOW)
+        };
+        let row = row.wrapping_mul(windows.len()).wrapping_mul(WINDOW);
+        self.entries
+            .get(row.wrapping_add(place))
+            .copied()
+            .unwrap_or(Entry::Whole)
     }
 
     fn judge(&self, first: u16, len: u16, call: &SeccompData) -> Decision {
-        let words = call.words(self.machine.endian);
         let parts = self
             .parts
             .get(usize::from(first)..)
@@ -246,7 +277,7 @@ impl Specialised {
                 (filter, value)
             }
             Part::Depends { filter, root, before } => {
-                let outcome = self.residuals.run(root, &words, self.whole.programs());
+                let outcome = self.residuals.run(root, call, self.whole.programs());
                 insns = insns
                     .wrapping_add(u64::from(before))
                     .wrapping_add(u64::from(outcome.insns));
@@ -268,6 +299,13 @@ impl Engine for Specialised {
                 },
                 None => self.whole.decide(call),
             },
+            Entry::Depends { root, before } => {
+                let outcome = self.residuals.run(root, call, self.whole.programs());
+                Decision {
+                    verdict: combine([(0, outcome.value)], self.machine.kernel),
+                    insns: u64::from(before).wrapping_add(u64::from(outcome.insns)),
+                }
+            }
             Entry::Parts { first, len } => self.judge(first, len, call),
             Entry::Whole => self.whole.decide(call),
         }
@@ -277,6 +315,10 @@ impl Engine for Specialised {
     fn value(&self, call: &SeccompData) -> u32 {
         match self.find(call) {
             Entry::Known { value, .. } => value,
+            Entry::Depends { root, .. } => {
+                let outcome = self.residuals.run(root, call, self.whole.programs());
+                combine([(0, outcome.value)], self.machine.kernel).value
+            }
             Entry::Parts { first, len } => self.judge(first, len, call).verdict.value,
             Entry::Whole => self.whole.value(call),
         }

@@ -1,9 +1,11 @@
 //! What is known at one place of a program, before any argument is.
 
 use callproof_vm::isa::{Cond, Op, Size, Src};
-use callproof_vm::{Insn, ShiftByX};
+use callproof_vm::{Endian, Insn, SeccompData, ShiftByX};
 
+use super::live::{Live, Register};
 use super::numbers::Numbers;
+use crate::place::Place;
 use crate::predecoded::{RECORD_LEN, Registers};
 use crate::test::Test;
 
@@ -36,10 +38,10 @@ impl Value {
     }
 
     /// The value for one record.
-    fn of(self, words: &[u32; 16]) -> u32 {
+    fn of(self, call: &SeccompData, endian: Endian) -> u32 {
         match self {
             Self::Known(value) => value,
-            Self::Word { index, mask } => words.get(usize::from(index)).copied().unwrap_or(0) & mask,
+            Self::Word { index, mask } => Place::new(index, endian).word(call) & mask,
         }
     }
 }
@@ -183,11 +185,26 @@ impl State {
     }
 
     /// The registers for one record.
-    pub(super) fn registers(&self, words: &[u32; 16]) -> Registers {
+    pub(super) fn registers(&self, call: &SeccompData, endian: Endian) -> Registers {
         Registers {
-            a: self.a.of(words),
-            x: self.x.of(words),
-            cells: self.cells.map(|cell| cell.of(words)),
+            a: self.a.of(call, endian),
+            x: self.x.of(call, endian),
+            cells: self.cells.map(|cell| cell.of(call, endian)),
+        }
+    }
+
+    /// The state without what no instruction reads any more, so that states that go on alike are equal.
+    pub(super) fn forgetting(&self, live: Live) -> Self {
+        let keep = |register, value| if live.has(register) { value } else { Value::ZERO };
+        let mut cells = self.cells;
+        for (cell, value) in (0..).zip(&mut cells) {
+            *value = keep(Register::Cell(cell), *value);
+        }
+        Self {
+            pc: self.pc,
+            a: keep(Register::A, self.a),
+            x: keep(Register::X, self.x),
+            cells,
         }
     }
 
