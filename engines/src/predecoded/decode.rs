@@ -17,14 +17,10 @@ impl Program {
             Some(number) => Step::Switch(number),
             None => step(program, pc, switch(pc.saturating_add(1)), machine.endian),
         });
-        let cells = program
-            .iter()
-            .any(|insn| matches!(insn.op(), Some(Op::LdMem | Op::LdxMem)));
         Self {
             steps: steps.collect(),
             switches: switches.into(),
             shift: machine.shift,
-            cells,
         }
     }
 }

@@ -13,111 +13,96 @@ impl Program {
     /// Runs the program from the start.
     #[inline]
     pub(crate) fn run(&self, call: &SeccompData) -> Outcome {
-        self.run_from(0, &Registers::default(), call)
+        self.run_from(0, Registers::default(), call)
     }
 
     /// Runs the program from a place on, with these registers.
-    pub(crate) fn run_from(&self, pc: u16, registers: &Registers, call: &SeccompData) -> Outcome {
-        // Most filters have no scratch memory, and need none made.
-        if self.cells {
-            self.execute(pc, (registers.a, registers.x), registers.cells, call)
-        } else {
-            self.execute(pc, (registers.a, registers.x), [], call)
-        }
-    }
-
-    #[inline(always)]
-    fn execute<const CELLS: usize>(
-        &self,
-        mut pc: u16,
-        (mut a, mut x): (u32, u32),
-        mut cells: [u32; CELLS],
-        call: &SeccompData,
-    ) -> Outcome {
+    ///
+    /// The loop has the few steps that most calls consist of; a small loop is what makes it fast. The others are
+    /// [`operate`](Self::operate)'s.
+    #[inline]
+    pub(crate) fn run_from(&self, mut pc: u16, mut registers: Registers, call: &SeccompData) -> Outcome {
         let mut insns = 0_u32;
-        let mut count = |more: u32| insns = insns.wrapping_add(more);
         let value = loop {
             let Some(step) = self.steps.get(usize::from(pc)) else {
                 break LEFT;
             };
             match step {
                 Step::Test(branch) => {
-                    count(u32::from(branch.insns));
-                    (a, pc) = branch.take(a);
+                    insns = insns.wrapping_add(u32::from(branch.insns));
+                    (registers.a, pc) = branch.take(registers.a);
                 }
                 Step::LoadTest(place, branch) => {
-                    count(u32::from(branch.insns));
-                    (a, pc) = branch.take(place.word(call));
-                }
-                Step::Switch(number) => {
-                    let goal = self.find(*number, a);
-                    count(u32::from(goal.insns));
-                    pc = goal.pc;
+                    insns = insns.wrapping_add(u32::from(branch.insns));
+                    (registers.a, pc) = branch.take(place.word(call));
                 }
                 Step::LoadSwitch(place, number) => {
-                    a = place.word(call);
-                    let goal = self.find(*number, a);
-                    count(u32::from(goal.insns).wrapping_add(1));
+                    registers.a = place.word(call);
+                    let goal = self.find(*number, registers.a);
+                    insns = insns.wrapping_add(u32::from(goal.insns)).wrapping_add(1);
                     pc = goal.pc;
                 }
-                Step::TestX(compare) => {
-                    count(1);
-                    pc = if compare.cond.holds(a, x) {
-                        compare.yes
-                    } else {
-                        compare.no
-                    };
-                }
-                Step::Jump(target) => {
-                    count(1);
-                    pc = *target;
-                }
                 Step::Return(value) => {
-                    count(1);
+                    insns = insns.wrapping_add(1);
                     break *value;
                 }
-                Step::ReturnA => {
-                    count(1);
-                    break a;
-                }
-                straight => {
-                    count(1);
-                    let Some((new_a, new_x)) = self.operate(straight, (a, x), &mut cells, call) else {
-                        break LEFT;
-                    };
-                    (a, x, pc) = (new_a, new_x, pc.wrapping_add(1));
-                }
+                other => match self.operate(other, pc, &mut registers, call) {
+                    Went::To(goal) => {
+                        insns = insns.wrapping_add(u32::from(goal.insns));
+                        pc = goal.pc;
+                    }
+                    Went::Out(value) => {
+                        insns = insns.wrapping_add(1);
+                        break value;
+                    }
+                },
             }
         };
         Outcome { value, insns }
     }
 
-    /// What a step that does not jump leaves in `A` and `X`; nothing when it leaves the filter.
-    #[inline(always)]
-    fn operate(&self, step: &Step, (a, x): (u32, u32), cells: &mut [u32], call: &SeccompData) -> Option<(u32, u32)> {
-        let cell = |cells: &[u32], cell: u8| cells.get(usize::from(cell)).copied().unwrap_or(0);
-        Some(match *step {
-            Step::Load(place) => (place.word(call), x),
-            Step::Constant(k) => (k, x),
-            Step::ConstantX(k) => (a, k),
-            Step::LoadCell(from) => (cell(cells, from), x),
-            Step::LoadCellX(from) => (a, cell(cells, from)),
-            Step::Store(to) => {
-                store(cells, to, a);
-                (a, x)
+    /// What the other steps do.
+    #[inline(never)]
+    fn operate(&self, step: &Step, pc: u16, registers: &mut Registers, call: &SeccompData) -> Went {
+        let Registers { a, x, cells } = registers;
+        let cell = |cells: &[u32; 16], cell: u8| cells.get(usize::from(cell)).copied().unwrap_or(0);
+        let to = |pc, insns| Went::To(Goal { pc, insns });
+        match *step {
+            Step::Switch(number) => return Went::To(self.find(number, *a)),
+            Step::TestX(compare) => {
+                return to(
+                    if compare.cond.holds(*a, *x) {
+                        compare.yes
+                    } else {
+                        compare.no
+                    },
+                    1,
+                );
             }
-            Step::StoreX(to) => {
-                store(cells, to, x);
-                (a, x)
-            }
-            Step::ToX => (a, a),
-            Step::FromX => (x, x),
-            Step::Negate => (a.wrapping_neg(), x),
-            Step::Alu(alu, k) => (alu.apply(a, k, Src::K, self.shift)?, x),
-            Step::AluX(alu) => (alu.apply(a, x, Src::X, self.shift)?, x),
-            // The others jump or return.
-            _ => return None,
-        })
+            Step::Jump(target) => return to(target, 1),
+            Step::ReturnA => return Went::Out(*a),
+            Step::Load(place) => *a = place.word(call),
+            Step::Constant(k) => *a = k,
+            Step::ConstantX(k) => *x = k,
+            Step::LoadCell(from) => *a = cell(cells, from),
+            Step::LoadCellX(from) => *x = cell(cells, from),
+            Step::Store(to) => store(cells, to, *a),
+            Step::StoreX(to) => store(cells, to, *x),
+            Step::ToX => *x = *a,
+            Step::FromX => *a = *x,
+            Step::Negate => *a = a.wrapping_neg(),
+            Step::Alu(alu, k) => match alu.apply(*a, k, Src::K, self.shift) {
+                Some(result) => *a = result,
+                None => return Went::Out(LEFT),
+            },
+            Step::AluX(alu) => match alu.apply(*a, *x, Src::X, self.shift) {
+                Some(result) => *a = result,
+                None => return Went::Out(LEFT),
+            },
+            // The others are in the loop.
+            Step::Test(_) | Step::LoadTest(..) | Step::LoadSwitch(..) | Step::Return(_) => return Went::Out(LEFT),
+        }
+        to(pc.wrapping_add(1), 1)
     }
 
     #[inline(always)]
@@ -128,6 +113,12 @@ impl Program {
     }
 }
 
+/// Where a step leads.
+enum Went {
+    To(Goal),
+    Out(u32),
+}
+
 impl Branch {
     #[inline(always)]
     const fn take(&self, word: u32) -> (u32, u16) {
@@ -136,8 +127,7 @@ impl Branch {
     }
 }
 
-#[inline(always)]
-fn store(cells: &mut [u32], cell: u8, value: u32) {
+fn store(cells: &mut [u32; 16], cell: u8, value: u32) {
     if let Some(cell) = cells.get_mut(usize::from(cell)) {
         *cell = value;
     }

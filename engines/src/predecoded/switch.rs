@@ -44,6 +44,7 @@ impl Switch {
         }
     }
 
+    #[inline(never)]
     fn search(&self, a: u32) -> Goal {
         let after = self.starts.partition_point(|&start| start <= a);
         self.goals.get(after.wrapping_sub(1)).copied().unwrap_or_default()

@@ -152,7 +152,7 @@ impl Residuals {
         let resume = self.resumes.get(usize::from(state));
         let program = resume.and_then(|(filter, state)| Some((programs.get(*filter)?, state)));
         program.map_or(Outcome { value: 0, insns: 0 }, |(program, state)| {
-            program.run_from(state.pc, &state.registers(call, self.endian), call)
+            program.run_from(state.pc, state.registers(call, self.endian), call)
         })
     }
 }
