@@ -34,6 +34,7 @@ impl Kernel {
     /// assert!(!Kernel::new(4, 13).has(Gate::KillProcess));
     /// ```
     #[must_use]
+    #[inline]
     pub fn has(self, gate: Gate) -> bool {
         self >= gate.since()
     }
@@ -104,6 +105,7 @@ macro_rules! gates {
 
             /// The first release with the change.
             #[must_use]
+            #[inline]
             pub const fn since(self) -> Kernel {
                 match self { $(Self::$name => Kernel::new($major, $minor),)* }
             }

@@ -106,6 +106,7 @@ impl Action {
 
     /// Whether a kernel release knows the action.
     #[must_use]
+    #[inline]
     pub fn exists_in(self, kernel: Kernel) -> bool {
         match self {
             Self::KillProcess | Self::Log => kernel.has(Gate::KillProcess),
