@@ -82,7 +82,7 @@ pub struct Shape {
     pub whole: usize,
     /// Nodes of all residual programs
     pub nodes: usize,
-    /// The memory that all of it takes, in bytes: below 800,000 and what [`Predecoded::memory`] takes
+    /// The memory that all of it takes, in bytes: below 900,000 and what [`Predecoded::memory`] takes
     pub memory: usize,
 }
 

@@ -19,8 +19,9 @@ use switch::Switch;
 pub(super) const MAX_NODES: usize = 8192;
 /// The most places at which the pre-decoded engine takes over.
 pub(super) const MAX_RESUMES: usize = 512;
-/// The most ranges of all look-ups.
-pub(super) const MAX_GOALS: usize = 16_384;
+/// The most look-ups, and the most ranges of all of them.
+pub(super) const MAX_SWITCHES: usize = 1024;
+pub(super) const MAX_GOALS: usize = 8192;
 
 /// The most instructions that are walked for a chain, in all: some milliseconds.
 const MAX_WORK: u32 = 1 << 19;

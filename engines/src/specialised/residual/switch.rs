@@ -6,7 +6,7 @@
 use callproof_vm::SeccompData;
 
 use super::build::Pending;
-use super::{Full, Id, Node, Residuals, Source};
+use super::{Full, Id, MAX_SWITCHES, Node, Residuals, Source};
 use crate::place::{Place, field};
 use crate::ranges::{Range, cut};
 use crate::specialised::state::{Calls, Next, State, Value};
@@ -216,6 +216,9 @@ impl Residuals {
         }
         ranges.sort_unstable_by_key(|(first, _)| *first);
         ranges.dedup_by_key(|(_, goal)| *goal);
+        if self.switches.len() >= MAX_SWITCHES {
+            return Err(Full);
+        }
         self.goals = self.goals.checked_sub(ranges.len()).ok_or(Full)?;
         let number = u16::try_from(self.switches.len()).map_err(|_| Full)?;
         let (place, mask) = match ways.key {
