@@ -61,7 +61,9 @@ pub(crate) fn draw(rows: &[Value]) -> String {
             row.get("scenario").and_then(Value::as_str).unwrap_or_default(),
         );
         for (name, colour, full) in ENTRANTS {
-            if let Some(time) = row.get("ns").and_then(|times| times.get(name)?.as_f64()) {
+            let time = row.get("ns").and_then(|times| times.get(name)?.as_f64());
+            // A difference can be lost in noise.
+            if let Some(time) = time.filter(|time| *time > 0.0) {
                 dot(&mut svg, (across(time), y), colour, full);
             }
         }
