@@ -23,6 +23,9 @@ const INSNS: [usize; 4] = [10, 100, 1000, 4096];
 /// A round repeats a batch for so long, at least.
 const ROUND_NS: f64 = 20e6;
 
+/// How many calls lie between two looks at the clock, at least. A look takes longer than some calls.
+const BETWEEN: usize = 1000;
+
 /// There are so many rounds, or as many as fit into this time.
 const ROUNDS: usize = 15;
 const PATIENCE_NS: f64 = 2e9;
@@ -72,7 +75,7 @@ fn measure(engine: &dyn Engine, records: &[[u8; 64]], value: u32) -> f64 {
     let mut judge = || batch::values_of_records(engine, black_box(records), Endian::NATIVE, &mut values);
     let (started, mut times) = (now(), Vec::new());
     while times.len() < ROUNDS && (times.is_empty() || now() - started < PATIENCE_NS) {
-        times.push(round(&mut judge));
+        times.push(round(&mut judge, BETWEEN.div_ceil(records.len())));
     }
     assert!(
         values.iter().all(|its| *its == value),
@@ -82,12 +85,14 @@ fn measure(engine: &dyn Engine, records: &[[u8; 64]], value: u32) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN) / records.len() as f64
 }
 
-/// Nanoseconds that one batch takes, over one round.
-fn round(mut judge: impl FnMut()) -> f64 {
+/// Nanoseconds that one batch takes, over one round of some batches between two looks at the clock.
+fn round(mut judge: impl FnMut(), batches: usize) -> f64 {
     let (start, mut done) = (now(), 0.0);
     loop {
-        judge();
-        done += 1.0;
+        for _ in 0..batches {
+            judge();
+            done += 1.0;
+        }
         let passed = now() - start;
         if passed >= ROUND_NS {
             return passed / done;
