@@ -35,8 +35,12 @@ pub(crate) fn write(folder: &Path, program: &[Insn], calls: &[SeccompData]) -> [
 }
 
 impl Peer {
-    /// Starts it; none, with a word about it, when it does not take the filter.
-    pub(crate) fn start(&self, files: &[PathBuf; 2]) -> Option<Running> {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// What it says when it does not take the filter.
+    pub(crate) fn start(&self, files: &[PathBuf; 2]) -> Result<Running, String> {
         let mut child = Command::new(&self.program)
             .args(files)
             .stdin(Stdio::piped())
@@ -52,11 +56,10 @@ impl Peer {
             sum: 0,
         };
         let Some(sum) = running.line() else {
-            println!("left out: {}: {}", self.name, running.last_words());
-            return None;
+            return Err(running.last_words());
         };
         running.sum = sum.parse().expect("a checksum");
-        Some(running)
+        Ok(running)
     }
 }
 

@@ -58,11 +58,19 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         lines.push(format!("|---|--:|--:|{}", "--:|".repeat(names.len())));
     }
     lines.extend(rows.iter().map(|row| {
-        let times: Vec<String> = row.results.iter().map(|result| number(result.time, 1)).collect();
+        let times: Vec<String> = row.results.iter().map(cell).collect();
         let (name, insns, executed) = (&row.scenario, row.insns, row.executed);
         format!("| {name} | {insns} | {executed:.1} | {} |", times.join(" | "))
     }));
     lines.join("\n")
+}
+
+/// A time; a difference that is lost in noise is not told from nothing.
+fn cell(result: &Result) -> String {
+    match result.quartiles {
+        Some([below, above]) if below <= 0.0 && above >= 0.0 => "~0".to_owned(),
+        _ => number(result.time, 1),
+    }
 }
 
 /// The rows as JSON, one a line.
