@@ -1,7 +1,8 @@
-//! What each engine takes: by shape of filter, by length, by number of calls, and to be made.
+//! What each engine takes: by shape of filter, and to be made.
 //!
 //! `cargo bench -p callproof-benches --bench engines`. Every figure is per call unless it is per engine made. A bare look-up
-//! in a table written by hand stands beside them. The command `--bench interpreters` has ratios to others.
+//! in a table written by hand stands beside them. The command `--bench interpreters` has ratios to others, and `--bench
+//! scaling` has series of lengths and of numbers of calls.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -16,8 +17,8 @@ use callproof_benches::{
     calls, container_linear, container_tree, filters, longest_of_equalities, longest_of_masks, longest_of_ranges,
     of_length, tests_that_join,
 };
-use callproof_engines::{Engine, Kind, Predecoded, Specialised, batch};
-use callproof_vm::{Endian, Filter, Insn, Machine, SeccompData};
+use callproof_engines::{Engine, Kind, Predecoded, Specialised};
+use callproof_vm::{Filter, Insn, Machine, SeccompData};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 type Loaded = [Filter<'static>; 1];
@@ -69,43 +70,6 @@ fn table_by_hand(c: &mut Criterion) {
     group.finish();
 }
 
-/// The worst call of filters of growing length.
-fn lengths(c: &mut Criterion) {
-    let call = [SeccompData::new(0xc000_003e, 1, [0; 6])];
-    for kind in Kind::ALL {
-        let mut group = c.benchmark_group(format!("length/{kind}"));
-        for insns in [10, 100, 1000, 4096] {
-            let filters = load(of_length(insns));
-            let engine = kind.build(&filters, Machine::default());
-            group.bench_function(BenchmarkId::from_parameter(insns), |b| {
-                b.iter(|| judge(&*engine, &call));
-            });
-        }
-        group.finish();
-    }
-}
-
-/// Growing batches, on all cores.
-fn batches(c: &mut Criterion) {
-    let filters = load(container_linear());
-    let engine = Specialised::new(&filters, Machine::default());
-    let mut group = c.benchmark_group("batch_of_records");
-    for count in [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000] {
-        let records: Vec<[u8; 64]> = calls()
-            .iter()
-            .map(|call| call.to_bytes(Endian::Little))
-            .cycle()
-            .take(count)
-            .collect();
-        let mut values = vec![0; count];
-        group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::from_parameter(count), |b| {
-            b.iter(|| batch::values_of_records(&engine, black_box(&records), Endian::Little, &mut values));
-        });
-    }
-    group.finish();
-}
-
 /// What it takes to make an engine.
 fn made(c: &mut Criterion) {
     let all = [
@@ -138,6 +102,6 @@ fn short() -> Criterion {
 criterion_group! {
     name = benches;
     config = short();
-    targets = shapes, table_by_hand, lengths, batches, made
+    targets = shapes, table_by_hand, made
 }
 criterion_main!(benches);

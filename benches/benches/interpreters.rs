@@ -1,10 +1,16 @@
 //! callproof's engines and everybody else's, over the same filters and calls in the same run.
 //!
 //! `cargo bench -p callproof-benches --bench interpreters`. What is raced against is in `benches/peers/`: a switch
-//! interpreter in C, those of libpcap and of Go's `x/net/bpf`, and the running kernel with its JIT, of which the time of a
-//! minimal filter is subtracted. A peer that cannot be built here is named and left out. With `--json FILE` the figures
-//! are written down, and with `--plot FILE` drawn; `--from FILE` takes figures that were written down. Debian has what is
-//! needed as `gcc`, `libpcap-dev`, `golang-go` and `golang-golang-x-net-dev`.
+//! interpreter in C, those of libpcap, of Go's `x/net/bpf` and of the crates `bpfvm` and `pktbaffle`, the simulator of
+//! libseccomp, NetBSD's JIT, and the running kernel with its own, of which the time of a minimal filter is subtracted.
+//!
+//! All take turns, a round each. An entrant is timed after it returned the right value for every call. A peer that cannot
+//! be made here is named and left out; one that does not know an instruction of a filter is left out there. Debian has
+//! what is needed as `gcc`, `libpcap-dev`, `golang-go` and `golang-golang-x-net-dev`; the source of libseccomp and the
+//! crates are fetched, and kept in `target/`.
+//!
+//! `--only NAME` takes filters of that name. `--json FILE` writes the figures down, `--markdown FILE` makes a table of
+//! them, `--plot FILE` draws them, and `--from FILE` draws figures that were written down.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -13,54 +19,52 @@
     reason = "without a filter there is nothing to measure, and the figures are printed"
 )]
 
+#[path = "race/build.rs"]
+mod build;
+#[path = "race/entrant.rs"]
+mod entrant;
 #[path = "race/peers.rs"]
 mod peers;
 #[path = "race/plot.rs"]
 mod plot;
+#[path = "race/report.rs"]
+mod report;
 #[path = "race/scenario.rs"]
 mod scenario;
 #[path = "race/timing.rs"]
 mod timing;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use callproof_engines::{Engine, Predecoded, Specialised};
 use callproof_vm::{Filter, Machine, SeccompData};
 
+use entrant::{Entrant, race};
 use peers::Peer;
+use report::Row;
 use scenario::{Scenario, scenarios};
-use timing::race;
-
-/// A time for each entrant, and how many instructions the filter has and a call executes.
-struct Row {
-    scenario: String,
-    insns: usize,
-    executed: f64,
-    times: Vec<(&'static str, Option<f64>)>,
-}
 
 fn main() {
     if let Some(path) = option("--from") {
         return plot(&std::fs::read_to_string(path).expect("figures"));
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let peers = peers::build(folder.path());
-    let only = option("--only");
+    let peers = build::build(folder.path());
+    let only = option("--only").unwrap_or_default();
     let mut rows = Vec::new();
-    for scenario in scenarios() {
-        if only.as_ref().is_some_and(|only| !scenario.name.contains(only.as_str())) {
-            continue;
-        }
-        let row = measure(&scenario, &peers, folder.path());
-        show(&row, rows.is_empty());
+    for scenario in scenarios().iter().filter(|scenario| scenario.name.contains(&only)) {
+        let row = measure(scenario, &peers, folder.path());
+        report::show(&row, rows.is_empty());
         rows.push(row);
     }
-    let json = to_json(&rows);
+    report::show_steady(&rows);
     if let Some(path) = option("--json") {
-        std::fs::write(path, &json).expect("written");
+        std::fs::write(path, report::to_json(&rows)).expect("written");
     }
-    plot(&json);
+    if let Some(path) = option("--markdown") {
+        std::fs::write(path, report::markdown(&rows)).expect("written");
+    }
+    plot(&report::to_json(&rows));
 }
 
 /// Draws figures, if asked to.
@@ -79,87 +83,65 @@ fn option(name: &str) -> Option<String> {
 fn measure(scenario: &Scenario, peers: &[Peer], folder: &Path) -> Row {
     let filters = [Filter::load(scenario.program.clone()).expect("the kernel would install it")];
     let [filter] = &filters;
-    let (calls, machine) = (&scenario.calls, Machine::default());
+    let (calls, machine) = (scenario.calls.as_slice(), Machine::default());
     let (predecoded, specialised) = (Predecoded::new(&filters, machine), Specialised::new(&filters, machine));
-    let table = by_hand(filter, calls);
-    let (reference, sum) = race(calls, |call| filter.run(call, machine));
-    let mut times = vec![
-        (
-            "table by hand",
-            Some(
-                race(calls, |call| {
-                    table
-                        .get((call.nr.cast_unsigned() & 511) as usize)
-                        .copied()
-                        .unwrap_or(0)
-                })
-                .0,
-            ),
-        ),
-        ("specialised", Some(ours(&specialised, calls, sum))),
-        ("predecoded", Some(ours(&predecoded, calls, sum))),
-        ("reference", Some(reference)),
+    let sum = timing::checksum(calls, |call| filter.run(call, machine));
+    let mut entrants = vec![
+        by_hand(filter, calls),
+        ours("specialised", &specialised, calls, sum),
+        ours("predecoded", &predecoded, calls, sum),
+        timed("reference", calls, move |call| filter.run(call, machine)),
     ];
     let files = peers::write(folder, &scenario.program, calls);
-    for peer in peers {
-        let result = peer.run(&files);
-        if let Some((_, its)) = result.filter(|_| peer.values) {
-            assert_eq!(its, sum, "{} of {}", scenario.name, peer.name);
-        }
-        times.push((peer.name, result.map(|(time, _)| time)));
-    }
+    entrants.extend(peers.iter().map(|peer| theirs(peer, &files, scenario, sum)));
     let executed: u64 = calls.iter().map(|call| specialised.decide(call).insns).sum();
     Row {
         scenario: scenario.name.clone(),
         insns: scenario.program.len(),
         executed: executed as f64 / calls.len() as f64,
-        times,
+        results: race(entrants),
     }
 }
 
-/// The time of an engine. Engines combine, and so lose the data of ALLOW; no filter here has any.
-fn ours<E: Engine>(engine: &E, calls: &[SeccompData], sum: u64) -> f64 {
-    let (time, its) = race(calls, |call| engine.value(call));
-    assert_eq!(its, sum, "an engine returned other values");
-    time
+/// A round is asked for once and calls `run` directly, as a peer's does.
+fn timed<'a>(name: &'static str, calls: &'a [SeccompData], run: impl Fn(&SeccompData) -> u32 + 'a) -> Entrant<'a> {
+    Entrant {
+        name,
+        round: Box::new(move || Some(timing::round(calls, &run))),
+    }
 }
 
-/// What somebody would write who knows that this one filter looks at the number alone: one load.
-fn by_hand(filter: &Filter<'_>, calls: &[SeccompData]) -> Vec<u32> {
+/// An engine. Engines combine, and so lose the data of ALLOW; no filter here has any.
+fn ours<'a, E: Engine>(name: &'static str, engine: &'a E, calls: &'a [SeccompData], sum: u64) -> Entrant<'a> {
+    let its = timing::checksum(calls, |call| engine.value(call));
+    assert_eq!(its, sum, "the engine {name} returns other values");
+    timed(name, calls, |call| engine.value(call))
+}
+
+/// What somebody would write who knows that this one filter looks at the number alone: one load. Where a filter looks at
+/// arguments too, it returns other values.
+fn by_hand<'a>(filter: &Filter<'_>, calls: &'a [SeccompData]) -> Entrant<'a> {
     let arch = calls.first().map_or(0, |call| call.arch);
     let value = |nr| filter.run(&SeccompData::new(arch, nr, [0; 6]), Machine::default());
-    (0..512).map(value).collect()
+    let table: Vec<u32> = (0..512).map(value).collect();
+    timed("table by hand", calls, move |call| {
+        let place = (call.nr.cast_unsigned() & 511) as usize;
+        table.get(place).copied().unwrap_or(0)
+    })
 }
 
-fn show(row: &Row, first: bool) {
-    if first {
-        print!("{:34} {:>6} {:>6}", "nanoseconds a call", "insns", "exec");
-        row.times.iter().for_each(|(name, _)| print!(" {name:>13}"));
-        println!();
+fn theirs(peer: &Peer, files: &[std::path::PathBuf; 2], scenario: &Scenario, sum: u64) -> Entrant<'static> {
+    let left_out = |why| println!("{} is left out of {}: {why}", peer.name, scenario.name);
+    let mut running = peer.start(files).map_err(left_out).ok();
+    if let Some(running) = running.as_ref().filter(|_| peer.values) {
+        assert_eq!(
+            running.sum, sum,
+            "{}: {} returns other values",
+            scenario.name, peer.name
+        );
     }
-    print!("{:34} {:>6} {:>6.1}", row.scenario, row.insns, row.executed);
-    for (_, time) in &row.times {
-        match time {
-            Some(time) => print!(" {time:>13.2}"),
-            None => print!(" {:>13}", "-"),
-        }
+    Entrant {
+        name: peer.name,
+        round: Box::new(move || running.as_mut()?.round()),
     }
-    println!();
-}
-
-fn to_json(rows: &[Row]) -> String {
-    let all: Vec<serde_json::Value> = rows
-        .iter()
-        .map(|row| {
-            let times: BTreeMap<&str, Option<f64>> = row.times.iter().copied().collect();
-            serde_json::json!({
-                "scenario": row.scenario,
-                "insns": row.insns,
-                "executed": row.executed,
-                "ns": times,
-            })
-        })
-        .collect();
-    let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
-    format!("[\n{}\n]\n", lines.join(",\n"))
 }

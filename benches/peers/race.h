@@ -2,18 +2,19 @@
  *
  *   PEER FILTER RECORDS
  *
- * FILTER is an array of struct sock_filter, RECORDS one of struct seccomp_data, both as they lie in memory. A peer
- * prints the median time of one evaluation in nanoseconds, and a checksum over what it returned for the records. */
+ * FILTER is an array of struct sock_filter, RECORDS one of struct seccomp_data, both as they lie in memory. A peer prints
+ * a checksum over what it returns for the records. Then, for each line that it reads, it prints the time of one evaluation
+ * in nanoseconds, measured over one round; so the rounds of all entrants can take turns. */
 #ifndef RACE_H
 #define RACE_H
-#include <linux/filter.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define ROUNDS 15
 #define ROUND_NS 20e6
+/* Evaluations between two looks at the clock, at least. */
+#define BETWEEN 10000
 
 static void *load(const char *path, size_t size, size_t *count) {
     FILE *file = fopen(path, "rb");
@@ -33,43 +34,45 @@ static void *load(const char *path, size_t size, size_t *count) {
     return items;
 }
 
-static double now(void) {
+/* Nanoseconds by a clock: CLOCK_PROCESS_CPUTIME_ID has nothing of what others take of the processor meanwhile. */
+static double now(clockid_t clock) {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(clock, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* Whether another round is wanted. */
+static int asked(void) {
+    int c;
+    fflush(stdout);
+    do {
+        c = getchar();
+    } while (c != '\n' && c != EOF);
+    return c == '\n';
 }
 
-static double median(double *times, int count) {
-    qsort(times, (size_t)count, sizeof *times, ascending);
-    return times[count / 2];
-}
-
-/* Times EVALUATE, an expression in which `i` is the number of a record and which gives a 32-bit value. */
+/* Races EVALUATE, an expression in which `i` is the number of a record and which gives a 32-bit value. */
 #define RACE(count, EVALUATE)                                                                                          \
     do {                                                                                                               \
         uint64_t sum = 0;                                                                                              \
-        double times[ROUNDS];                                                                                          \
         volatile uint32_t kept;                                                                                        \
         for (size_t i = 0; i < (count); i++)                                                                           \
             sum += (uint64_t)(uint32_t)(EVALUATE) * (uint64_t)(i + 1);                                                 \
-        for (int round = 0; round < ROUNDS; round++) {                                                                 \
-            double start = now(), passed;                                                                              \
+        printf("%llu\n", (unsigned long long)sum);                                                                     \
+        while (asked()) {                                                                                              \
+            double start = now(CLOCK_PROCESS_CPUTIME_ID), passed;                                                      \
             uint64_t done = 0;                                                                                         \
             do {                                                                                                       \
-                for (size_t i = 0; i < (count); i++)                                                                   \
-                    kept = (EVALUATE);                                                                                 \
-                done += (count);                                                                                       \
-                passed = now() - start;                                                                                \
+                for (size_t pass = 0; pass < BETWEEN; pass += (count)) {                                               \
+                    for (size_t i = 0; i < (count); i++)                                                               \
+                        kept = (EVALUATE);                                                                             \
+                    done += (count);                                                                                   \
+                }                                                                                                      \
+                passed = now(CLOCK_PROCESS_CPUTIME_ID) - start;                                                        \
             } while (passed < ROUND_NS);                                                                               \
-            times[round] = passed / (double)done;                                                                      \
+            printf("%.3f\n", passed / (double)done);                                                                   \
         }                                                                                                              \
         (void)kept;                                                                                                    \
-        printf("%.3f %llu\n", median(times, ROUNDS), (unsigned long long)sum);                                         \
     } while (0)
 
 #endif

@@ -1,5 +1,6 @@
 /* A plain switch interpreter, as most that exist are: one loop, one switch over the opcode. */
 #include "race.h"
+#include <linux/filter.h>
 
 static uint32_t run(const struct sock_filter *insn, const uint32_t *words) {
     uint32_t a = 0, x = 0, cells[16];

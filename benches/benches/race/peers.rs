@@ -1,131 +1,106 @@
 //! Peers are programs of their own: no code of theirs is part of the project, and none of it runs in this process.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use callproof_vm::{Endian, Insn, SeccompData};
 
-/// A peer: what it is called and the command that runs it, followed by the paths of filter and records.
+/// A peer: what it is called, and the program that takes the paths of a filter and of records.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    command: Vec<PathBuf>,
+    pub(crate) program: PathBuf,
     /// Whether its checksum is that of the filter's values
     pub(crate) values: bool,
 }
 
-/// A peer in C: its source in `peers/`, and the libraries it needs.
-struct InC {
-    name: &'static str,
-    source: &'static str,
-    libraries: &'static [&'static str],
-    values: bool,
-}
-
-const IN_C: [InC; 3] = [
-    InC {
-        name: "C switch",
-        source: "switch.c",
-        libraries: &[],
-        values: true,
-    },
-    InC {
-        name: "libpcap",
-        source: "libpcap.c",
-        libraries: &["-lpcap"],
-        values: true,
-    },
-    InC {
-        name: "kernel JIT",
-        source: "kernel.c",
-        libraries: &[],
-        values: false,
-    },
-];
-
-/// The peers that can be built here; what cannot is told.
-pub(crate) fn build(folder: &Path) -> Vec<Peer> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let mut peers = Vec::new();
-    for peer in IN_C {
-        let program = folder.join(peer.source).with_extension("");
-        let built = Command::new(&compiler)
-            .args(["-O2", "-o"])
-            .arg(&program)
-            .arg(sources.join(peer.source))
-            .args(peer.libraries)
-            .output();
-        match built {
-            Ok(output) if output.status.success() => {
-                let command = vec![program];
-                peers.push(Peer {
-                    name: peer.name,
-                    command,
-                    values: peer.values,
-                });
-            }
-            Ok(output) => println!("skipped: {}: {}", peer.name, first_line(&output.stderr)),
-            Err(error) => println!("skipped: {}: no C compiler: {error}", peer.name),
-        }
-    }
-    peers.extend(in_go(folder, &sources));
-    peers
-}
-
-/// The interpreter of `golang.org/x/net/bpf`, as Debian packages it for building (`golang-golang-x-net-dev`).
-fn in_go(folder: &Path, sources: &Path) -> Option<Peer> {
-    let program = folder.join("xnet");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(sources.join("xnet.go"))
-        .env("GO111MODULE", "off")
-        .env("GOPATH", "/usr/share/gocode")
-        .env("GOCACHE", folder.join("go"))
-        .output();
-    match built {
-        Ok(output) if output.status.success() => {
-            return Some(Peer {
-                name: "Go x/net",
-                command: vec![program],
-                values: true,
-            });
-        }
-        Ok(output) => println!("skipped: Go x/net: {}", first_line(&output.stderr)),
-        Err(error) => println!("skipped: Go x/net: {error}"),
-    }
-    None
-}
-
-fn first_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines().next().unwrap_or("it says nothing").to_owned()
+/// A peer that has read a filter and records, and waits to be asked for rounds.
+pub(crate) struct Running {
+    child: Child,
+    asked: Option<ChildStdin>,
+    said: BufReader<ChildStdout>,
+    /// What it made of the values that it returned
+    pub(crate) sum: u64,
 }
 
 /// Writes what peers read.
-pub(crate) fn write(folder: &Path, program: &[Insn], calls: &[SeccompData]) -> (PathBuf, PathBuf) {
-    let (filter, records) = (folder.join("filter.bpf"), folder.join("records"));
+pub(crate) fn write(folder: &Path, program: &[Insn], calls: &[SeccompData]) -> [PathBuf; 2] {
+    let files = ["filter.bpf", "records"].map(|name| folder.join(name));
+    let [filter, records] = &files;
     let insns: Vec<u8> = program.iter().flat_map(|insn| insn.to_bytes(Endian::NATIVE)).collect();
     let bytes: Vec<u8> = calls.iter().flat_map(|call| call.to_bytes(Endian::NATIVE)).collect();
-    std::fs::write(&filter, insns).expect("written");
-    std::fs::write(&records, bytes).expect("written");
-    (filter, records)
+    std::fs::write(filter, insns).expect("written");
+    std::fs::write(records, bytes).expect("written");
+    files
 }
 
 impl Peer {
-    /// Nanoseconds of an evaluation, and the checksum; none when the peer fails.
-    pub(crate) fn run(&self, (filter, records): &(PathBuf, PathBuf)) -> Option<(f64, u64)> {
-        let (program, arguments) = self.command.split_first()?;
-        let output = Command::new(program)
-            .args(arguments)
-            .arg(filter)
-            .arg(records)
-            .output()
-            .ok()?;
-        let text = String::from_utf8(output.stdout)
-            .ok()
-            .filter(|_| output.status.success())?;
-        let (time, sum) = text.trim().split_once(' ')?;
-        Some((time.parse().ok()?, sum.parse().ok()?))
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// What it says when it does not take the filter.
+    pub(crate) fn start(&self, files: &[PathBuf; 2]) -> Result<Running, String> {
+        let mut child = Command::new(&self.program)
+            .args(files)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a program that was just built");
+        let (asked, said) = (child.stdin.take(), child.stdout.take().expect("it is piped"));
+        let mut running = Running {
+            child,
+            asked,
+            said: BufReader::new(said),
+            sum: 0,
+        };
+        let Some(sum) = running.line() else {
+            return Err(running.last_words());
+        };
+        running.sum = sum.parse().expect("a checksum");
+        Ok(running)
     }
+}
+
+impl Running {
+    /// Nanoseconds of an evaluation over one more round; none when the peer has ended.
+    pub(crate) fn round(&mut self) -> Option<f64> {
+        self.asked.as_mut()?.write_all(b"\n").ok()?;
+        self.line()?.parse().ok()
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.said.read_line(&mut line).ok()?;
+        let line = line.trim();
+        (!line.is_empty()).then(|| line.to_owned())
+    }
+
+    fn last_words(&mut self) -> String {
+        let mut bytes = Vec::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let _ = stderr.read_to_end(&mut bytes);
+        }
+        reason(&bytes)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.asked = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// The line that says why: the first about an error, or else the last.
+pub(crate) fn reason(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let lines = || {
+        text.lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with("note:"))
+    };
+    let mut errors = lines().filter(|line| line.starts_with("error") || line.contains(" error: "));
+    let line = errors.next().or_else(|| lines().next_back());
+    line.unwrap_or("it says nothing").to_owned()
 }
