@@ -236,29 +236,42 @@ impl Specialised {
     /// What stands in the table for a call.
     #[inline]
     fn find(&self, call: &SeccompData) -> Entry {
-        let number = call.nr.cast_unsigned();
-        let Reach { arches, windows } = &self.reach;
+        let number = call.nr.cast_unsigned() as usize;
         // Most calls are of the first architecture, and in the first window.
-        let row = match arches.first() {
-            Some(&first) if first == call.arch => 0,
-            _ => arches
-                .iter()
-                .position(|&arch| arch == call.arch)
-                .unwrap_or(arches.len()),
-        };
-        let place = if (number as usize) < WINDOW {
-            number as usize
+        let place = if self.reach.arches.first() == Some(&call.arch) && number < WINDOW {
+            Some(number)
         } else {
-            let Some(column) = windows.iter().position(|&window| window == number / 512) else {
-                return Entry::Whole;
-            };
-            column.wrapping_mul(WINDOW).wrapping_add(number as usize % WINDOW)
+            self.place(call)
         };
-        let row = row.wrapping_mul(windows.len()).wrapping_mul(WINDOW);
-        self.entries
-            .get(row.wrapping_add(place))
-            .copied()
-            .unwrap_or(Entry::Whole)
+        let entry = place.and_then(|place| self.entries.get(place));
+        entry.copied().unwrap_or(Entry::Whole)
+    }
+
+    /// Where a call stands in the tables.
+    #[inline(never)]
+    fn place(&self, call: &SeccompData) -> Option<usize> {
+        let Reach { arches, windows } = &self.reach;
+        let row = arches.iter().position(|&arch| arch == call.arch);
+        let row = row.unwrap_or(arches.len()).wrapping_mul(windows.len());
+        let number = call.nr.cast_unsigned();
+        let column = windows.iter().position(|&window| window == number / 512)?;
+        let table = row.wrapping_add(column).wrapping_mul(WINDOW);
+        Some(table.wrapping_add(number as usize % WINDOW))
+    }
+
+    /// The value of a call that is not known without its arguments. It is kept apart from what most calls need, which is
+    /// the faster for being short.
+    #[inline(never)]
+    fn value_of(&self, entry: Entry, call: &SeccompData) -> u32 {
+        match entry {
+            Entry::Known { value, .. } => value,
+            Entry::Depends { root, .. } => {
+                let outcome = self.residuals.run(root, call, self.whole.programs());
+                combine([(0, outcome.value)], self.machine.kernel).value
+            }
+            Entry::Parts { first, len } => self.judge(first, len, call).verdict.value,
+            Entry::Whole => self.whole.value(call),
+        }
     }
 
     fn judge(&self, first: u16, len: u16, call: &SeccompData) -> Decision {
@@ -315,12 +328,7 @@ impl Engine for Specialised {
     fn value(&self, call: &SeccompData) -> u32 {
         match self.find(call) {
             Entry::Known { value, .. } => value,
-            Entry::Depends { root, .. } => {
-                let outcome = self.residuals.run(root, call, self.whole.programs());
-                combine([(0, outcome.value)], self.machine.kernel).value
-            }
-            Entry::Parts { first, len } => self.judge(first, len, call).verdict.value,
-            Entry::Whole => self.whole.value(call),
+            other => self.value_of(other, call),
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::test::Test;
 
 /// Fewer tests than this are faster one by one.
 const FEWEST: usize = 3;
+/// Look-ups have this many ranges at least: the last one is repeated, from the greatest value on.
+const FEW: usize = 8;
 /// The most ranges of a look-up; what is asked beyond them is asked behind it.
 const MOST: usize = 256;
 
@@ -41,7 +43,11 @@ impl Switch {
     #[inline(always)]
     pub(super) fn find(&self, call: &SeccompData) -> Goal {
         let value = field(call, self.field).wrapping_shr(u32::from(self.shift)) & self.mask;
-        let after = self.starts.partition_point(|&start| start <= value);
+        let after = match <&[u64; FEW]>::try_from(&*self.starts) {
+            // Counting all of a few has no branch that could be guessed wrong.
+            Ok(few) => few.iter().map(|&start| usize::from(start <= value)).sum(),
+            Err(_) => self.starts.partition_point(|&start| start <= value),
+        };
         self.goals.get(after.wrapping_sub(1)).copied().unwrap_or_default()
     }
 
@@ -216,6 +222,9 @@ impl Residuals {
         }
         ranges.sort_unstable_by_key(|(first, _)| *first);
         ranges.dedup_by_key(|(_, goal)| *goal);
+        if let Some(&(_, last)) = ranges.last() {
+            ranges.resize(ranges.len().max(FEW), (u64::MAX, last));
+        }
         if self.switches.len() >= MAX_SWITCHES {
             return Err(Full);
         }
