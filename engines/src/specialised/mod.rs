@@ -95,7 +95,7 @@ impl Specialised {
             entries: Box::default(),
             verdicts: Vec::new(),
             parts: Vec::new(),
-            residuals: Residuals::new(machine.endian),
+            residuals: Residuals::new(machine),
             whole: Predecoded::new(filters, machine),
             machine,
         };
@@ -137,12 +137,7 @@ impl Specialised {
             .iter()
             .zip(&lives)
             .enumerate()
-            .map(|(filter, (program, live))| Source {
-                filter,
-                program,
-                live,
-                shift: self.machine.shift,
-            })
+            .map(|(filter, (program, live))| Source { filter, program, live })
             .collect();
         let reach = self.reach.clone();
         let words = reach.arches.iter().copied().map(Some).chain([None]);
@@ -265,10 +260,7 @@ impl Specialised {
     fn value_of(&self, entry: Entry, call: &SeccompData) -> u32 {
         match entry {
             Entry::Known { value, .. } => value,
-            Entry::Depends { root, .. } => {
-                let outcome = self.residuals.run(root, call, self.whole.programs());
-                combine([(0, outcome.value)], self.machine.kernel).value
-            }
+            Entry::Depends { root, .. } => self.residuals.run(root, call, self.whole.programs()).value,
             Entry::Parts { first, len } => self.judge(first, len, call).verdict.value,
             Entry::Whole => self.whole.value(call),
         }

@@ -53,7 +53,7 @@ impl Walk<'_> {
             let Some(&insn) = place.filter(|_| self.residuals.work()) else {
                 return;
             };
-            match state.step(insn, &calls, self.source.shift) {
+            match state.step(insn, &calls, self.residuals.shift()) {
                 Next::Went => insns = insns.wrapping_add(1),
                 Next::Returns(value) => {
                     let insns = insns.wrapping_add(1);

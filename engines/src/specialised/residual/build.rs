@@ -72,16 +72,19 @@ impl Residuals {
             if !self.work() {
                 return Err(Full);
             }
-            match state.step(insn, calls, source.shift) {
+            match state.step(insn, calls, self.machine.shift) {
                 Next::Went => insns = insns.wrapping_add(1),
-                Next::Returns(value) => return Ok(Node::Return { value, insns }),
+                Next::Returns(value) => {
+                    let value = self.alone(value);
+                    return Ok(Node::Return { value, insns });
+                }
                 Next::Needs => break,
                 Next::Asks { index, test, yes, no } => {
                     let before = insns.wrapping_sub(1);
                     if let Some(ways) = self.ways(source, calls, (state, index), before)? {
                         return self.switch(pending, source, ways);
                     }
-                    let place = Place::new(index, self.endian);
+                    let place = Place::new(index, self.machine.endian);
                     return Ok(Node::Test {
                         field: place.field,
                         test: test.wide(place.shift),

@@ -6,7 +6,7 @@
 mod build;
 mod switch;
 
-use callproof_vm::{Endian, Insn, SeccompData, ShiftByX};
+use callproof_vm::{Insn, Machine, SeccompData, ShiftByX, combine};
 
 use super::live::Live;
 use super::state::State;
@@ -44,7 +44,7 @@ enum Node {
     },
     /// A field is looked up
     Switch { number: u16 },
-    /// The filter returns
+    /// The filter returns, if alone in its chain, this
     Return { value: u32, insns: u16 },
     /// The pre-decoded engine goes on
     Resume { state: u16, insns: u16 },
@@ -53,7 +53,7 @@ enum Node {
 /// All residual programs of a chain.
 #[derive(Clone, Debug)]
 pub(super) struct Residuals {
-    endian: Endian,
+    machine: Machine,
     nodes: Vec<Node>,
     switches: Vec<Switch>,
     /// Ranges that look-ups may still have
@@ -73,19 +73,22 @@ pub(super) struct Source<'s> {
     pub(super) filter: usize,
     pub(super) program: &'s [Insn],
     pub(super) live: &'s [Live],
-    pub(super) shift: ShiftByX,
 }
 
 impl Residuals {
-    pub(super) const fn new(endian: Endian) -> Self {
+    pub(super) const fn new(machine: Machine) -> Self {
         Self {
-            endian,
+            machine,
             nodes: Vec::new(),
             switches: Vec::new(),
             goals: MAX_GOALS,
             work: MAX_WORK,
             resumes: Vec::new(),
         }
+    }
+
+    pub(super) const fn shift(&self) -> ShiftByX {
+        self.machine.shift
     }
 
     /// Takes note of one instruction that is walked; false when there were too many.
@@ -105,7 +108,7 @@ impl Residuals {
         self.nodes.len()
     }
 
-    /// What the program that begins at a node makes of a call.
+    /// What the program that begins at a node makes of a call: its value is what comes of it when there is no other one.
     #[inline]
     pub(super) fn run(&self, root: Id, call: &SeccompData, programs: &[Program]) -> Outcome {
         let (mut id, mut count) = (root, 0_u32);
@@ -153,7 +156,14 @@ impl Residuals {
         let resume = self.resumes.get(usize::from(state));
         let program = resume.and_then(|(filter, state)| Some((programs.get(*filter)?, state)));
         program.map_or(Outcome { value: 0, insns: 0 }, |(program, state)| {
-            program.run_from(state.pc, state.registers(call, self.endian), call)
+            let outcome = program.run_from(state.pc, state.registers(call, self.machine.endian), call);
+            let value = self.alone(outcome.value);
+            Outcome { value, ..outcome }
         })
+    }
+
+    /// What comes of a value when there is no other. Whatever else there is, the value can be taken for this one.
+    fn alone(&self, value: u32) -> u32 {
+        combine([(0, value)], self.machine.kernel).value
     }
 }

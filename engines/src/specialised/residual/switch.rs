@@ -70,9 +70,12 @@ enum Key {
 impl Key {
     /// A test of the high half begins a test of the whole.
     fn of(index: u8, mask: u32, residuals: &Residuals) -> Self {
-        let place = Place::new(index, residuals.endian);
+        let place = Place::new(index, residuals.machine.endian);
         let low = index ^ 1;
-        if mask == u32::MAX && place.shift == 32 && Place::new(low, residuals.endian).field == place.field && index > 1
+        if mask == u32::MAX
+            && place.shift == 32
+            && Place::new(low, residuals.machine.endian).field == place.field
+            && index > 1
         {
             Self::Field { low, high: index }
         } else {
@@ -187,7 +190,7 @@ impl Residuals {
             if !self.work() {
                 return Err(Full);
             }
-            match group.state.step(insn, calls, source.shift) {
+            match group.state.step(insn, calls, self.machine.shift) {
                 Next::Went => group.insns = group.insns.wrapping_add(1),
                 Next::Returns(_) | Next::Needs => break,
                 Next::Asks { index, test, yes, no } => {
@@ -231,8 +234,8 @@ impl Residuals {
         self.goals = self.goals.checked_sub(ranges.len()).ok_or(Full)?;
         let number = u16::try_from(self.switches.len()).map_err(|_| Full)?;
         let (place, mask) = match ways.key {
-            Key::Word { index, mask } => (Place::new(index, self.endian), u64::from(mask)),
-            Key::Field { low, .. } => (Place::new(low, self.endian), u64::MAX),
+            Key::Word { index, mask } => (Place::new(index, self.machine.endian), u64::from(mask)),
+            Key::Field { low, .. } => (Place::new(low, self.machine.endian), u64::MAX),
         };
         self.switches.push(Switch {
             field: place.field,
