@@ -7,7 +7,7 @@ use callproof_formats::{MAX_BYTES, ReadOptions};
 use callproof_policy::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Fuzz, Tried, extension};
+use super::judge::{Fuzz, Tried};
 use super::setting::Setting;
 use super::verdict::{Fault, Kind, Verdict};
 use crate::error::Error;
@@ -81,7 +81,7 @@ impl Finding {
             let path = folder.join(name);
             fs::write(&path, bytes).map_err(|error| Error::io("write", &path, &error))
         };
-        let ending = extension(fuzz.offer);
+        let ending = fuzz.offer.extension();
         let policy = format!("policy.{ending}");
         put(&policy, found.tried.text.as_bytes())?;
         if let Ok(before) = fuzz.written(found.before) {

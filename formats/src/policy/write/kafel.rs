@@ -63,7 +63,7 @@ fn entries(call: &Call, policy: &OneAbi, flat: &Flat<'_>, refused: &mut Refused)
     let name = name.map_or_else(|| format!("SYSCALL[{}]", call.number), str::to_owned);
     let mut entries = Vec::new();
     for line in &call.lines {
-        let mut refuse = |message: &str, help: &str| refused.push(format!("{}: {message}", flat.name(line.rule)), help);
+        let mut refuse = |message: &str, help: &str| flat.refuse(Some(line.rule), message, help, refused);
         if policy.abi.big_endian() {
             let message = "it tests an argument, of which Kafel takes the halves for each other on a big-endian ABI";
             refuse(message, "rules without conditions can be written");
