@@ -187,7 +187,7 @@ fn wrong_lines_are_refused_with_advice() {
         ("cc {file}", &[], "`{file}` is no placeholder"),
         ("true", &["--deadline=soon"], "`soon` is no time"),
         ("true", &["--offer=docker"], "possible values"),
-        ("true", &["--replay=/nowhere"], "cannot read `/nowhere/finding.json`"),
+        ("true", &["--replay=/nowhere"], "name the folder of a finding"),
         ("true", &["--keep-going", "--max-findings=2"], "cannot be used with"),
     ] {
         let ran = fuzz(&out, compiler, more);
@@ -196,6 +196,9 @@ fn wrong_lines_are_refused_with_advice() {
             "{compiler} {more:?}: {ran:?}"
         );
     }
+    // A compiler that could not be run leaves nothing behind that would be in the way of the right one.
+    let right = fuzz(&out, &compiler(None), &["--cases=1"]);
+    assert_eq!(right.code, 0, "{right:?}");
     let file = fuzz("/proc/version", "true", &[]);
     let says = "cannot make `/proc/version`";
     assert!(

@@ -182,7 +182,8 @@ impl Replayed {
 /// When the folder is no finding, or as for [`Fuzz::policy`].
 pub fn replay(folder: &Path, compiler: Option<&str>, options: &Options) -> Result<Replayed, Error> {
     let path = folder.join(ABOUT);
-    let bytes = read(&path)?;
+    let help = "name the folder of a finding, such as `callproof-fuzz/001-differs`";
+    let bytes = read(&path).map_err(|error| error.help(help))?;
     let place = path.display();
     let not_one = |error: &dyn core::fmt::Display| {
         Error::input(format_args!("not a finding: {error}"))

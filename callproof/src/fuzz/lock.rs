@@ -14,8 +14,14 @@ const FILE: &str = "lock";
 /// A folder that no other campaign can have meanwhile. The kernel gives it back when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Closed at the end, which gives the folder back
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that another thread is starting right now may still have it.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Lock {
@@ -36,7 +42,7 @@ impl Lock {
         }
         // Who waits is told who has it; that it cannot be told is no reason to give up.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
