@@ -29,8 +29,6 @@ pub struct Compiled {
     pub programs: Programs,
     /// The policies
     pub policies: Policies,
-    /// What the policy is called in messages
-    pub(crate) name: String,
     /// The machine and limits that the proofs are for
     pub(crate) proving: Proving,
 }
@@ -73,7 +71,6 @@ fn compile_bytes(
     Ok(Some(Compiled {
         programs,
         policies,
-        name: name.to_owned(),
         proving,
     }))
 }

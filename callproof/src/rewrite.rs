@@ -6,7 +6,7 @@ use callproof_formats::Position;
 use callproof_formats::policy::{
     PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, read_policy, write_policy_text,
 };
-use callproof_policy::{GroundPolicy, Policy, Problem};
+use callproof_policy::{GroundPolicy, Policy, Problem, Problems};
 use callproof_vm::Insn;
 
 use crate::error::Error;
@@ -17,8 +17,8 @@ use crate::relate::{self, Decision};
 /// What the two sides are called in a witness.
 const NAMES: [&str; 2] = ["the policy", "what was written"];
 
-/// How many problems of a policy are told.
-const TOLD: usize = 5;
+/// How many problems of a policy are told beside the first.
+const TOLD: usize = 4;
 
 /// A policy in another format.
 #[derive(Clone, Debug)]
@@ -41,98 +41,96 @@ impl Compiled {
     /// What the format cannot say, with the rule and its place; when what was written cannot be read; when the emulator
     /// and the verifier disagree.
     pub fn rewritten(&self, format: PolicyFormat, options: &Options, only_arch: bool) -> Result<Vec<Rewritten>, Error> {
-        let policies = self.policies.written.iter().zip(&self.programs.programs);
-        let one = |(policy, filter): (_, &Vec<Insn>)| self.one(policy, filter, format, options, only_arch);
-        policies.map(one).collect()
+        let reading = reading(options);
+        let writer = Writer {
+            text: &self.policies.text,
+            format,
+            options,
+            how: PolicyWriteOptions {
+                env: reading.env,
+                abis: if only_arch { options.abis.clone() } else { Vec::new() },
+                kill_process: false,
+            },
+        };
+        let filters = self.programs.names.iter().zip(&self.programs.programs);
+        let policies = self.policies.written.iter().zip(&self.policies.list);
+        let mut all = Vec::new();
+        for ((name, filter), (policy, ground)) in filters.zip(policies) {
+            let text = writer
+                .write(policy)
+                .map_err(|problems| writer.unsayable(name, &problems.problems, writer.narrower(policy, ground)))?;
+            let same = writer.compared(filter, &text)?;
+            all.push(Rewritten { text, same });
+        }
+        Ok(all)
+    }
+}
+
+/// How policies are written.
+struct Writer<'w> {
+    /// What they were read from
+    text: &'w str,
+    format: PolicyFormat,
+    options: &'w Options,
+    how: PolicyWriteOptions,
+}
+
+impl Writer<'_> {
+    fn write(&self, policy: &Policy) -> Result<PolicyText, Problems> {
+        write_policy_text(policy, self.format, &self.how)
     }
 
-    fn one(
-        &self,
-        policy: &Policy,
-        filter: &[Insn],
-        format: PolicyFormat,
-        options: &Options,
-        only_arch: bool,
-    ) -> Result<Rewritten, Error> {
-        let how = PolicyWriteOptions {
-            env: reading(options).env,
-            abis: if only_arch { options.abis.clone() } else { Vec::new() },
-            kill_process: false,
+    /// Whether a text means what a filter does.
+    fn compared(&self, filter: &[Insn], text: &PolicyText) -> Result<Decision, Error> {
+        let meaning = meaning(text, self.format, self.options)?;
+        let options = Options {
+            abis: self.how.abis.clone(),
+            ..self.options.clone()
         };
-        let text = write_policy_text(policy, format, &how).map_err(|problems| {
-            let error = self.unsayable(format, &problems.problems);
-            let narrower = self.narrower(policy, format, &how, options);
-            match (narrower, &error.help) {
-                (Some(way), Some(help)) => error.clone().help(format_args!("{help}; or {way}")),
-                _ => error,
-            }
-        })?;
-        let meaning = meaning(&text, format, options)?;
-        let compared = Options {
-            abis: how.abis,
-            ..options.clone()
-        };
-        let same = relate::named(NAMES, filter, &meaning, &compared)?;
-        Ok(Rewritten { text, same })
+        relate::named(NAMES, filter, &meaning, &options)
     }
 
-    /// What a format cannot say: the first problems, each with its place if it has one.
-    fn unsayable(&self, format: PolicyFormat, problems: &[Problem]) -> Error {
+    /// What the format cannot say: the first problems, each with its place if it has one.
+    fn unsayable(&self, name: &str, problems: &[Problem], other_way: Option<String>) -> Error {
         let place = |problem: &Problem| match problem.span.end {
-            0 => self.name.clone(),
-            _ => format!(
-                "{}:{}",
-                self.name,
-                Position::of(&self.policies.text, problem.span.start)
-            ),
+            0 => name.to_owned(),
+            _ => format!("{name}:{}", Position::of(self.text, problem.span.start)),
         };
-        let mut message = format!("the format {format} cannot say it: ");
-        let mut told = problems.iter().take(TOLD);
-        let first = told.next();
-        message.push_str(first.map_or("", |first| first.message.as_str()));
-        for problem in told {
+        let mut message = format!("the format {} cannot say it: ", self.format);
+        let Some((first, rest)) = problems.split_first() else {
+            return Error::input(message).at(name);
+        };
+        message.push_str(&first.message);
+        for problem in rest.iter().take(TOLD) {
             let _ = write!(message, "\n{}: {}", place(problem), problem.message);
         }
-        let more = problems.len().saturating_sub(TOLD);
+        let more = rest.len().saturating_sub(TOLD);
         if more > 0 {
             let _ = write!(message, "\nand {more} more");
         }
-        let error = Error::input(message).at(first.map_or_else(|| self.name.clone(), place));
-        match first.and_then(|first| first.help.as_ref()) {
-            Some(help) => error.help(help),
-            None => error,
-        }
+        let help: Vec<String> = first.help.clone().into_iter().chain(other_way).collect();
+        Error::input(message).at(place(first)).help(help.join("; or "))
     }
 
-    /// How it can be said when fewer ABIs count.
-    fn narrower(
-        &self,
-        policy: &Policy,
-        format: PolicyFormat,
-        tried: &PolicyWriteOptions,
-        options: &Options,
-    ) -> Option<String> {
-        let mut abis = options.abis.clone();
+    /// How a policy can be said when fewer ABIs count.
+    fn narrower(&self, policy: &Policy, ground: &GroundPolicy) -> Option<String> {
+        let mut abis = self.options.abis.clone();
         if abis.is_empty() {
-            let cells = self.policies.list.iter().flat_map(|policy| &policy.cells);
-            abis.extend(
-                cells
-                    .filter(|cell| !cell.rules.is_empty())
-                    .filter_map(|cell| cell.cell.abi()),
-            );
+            let with_rules = ground.cells.iter().filter(|cell| !cell.rules.is_empty());
+            abis.extend(with_rules.filter_map(|cell| cell.cell.abi()));
         }
-        if !tried.abis.is_empty() || abis.is_empty() {
+        if !self.how.abis.is_empty() || abis.is_empty() {
             return None;
         }
         let names: Vec<&str> = abis.iter().map(|abi| abi.name()).collect();
+        let names = names.join(",");
         let how = PolicyWriteOptions {
-            abis: abis.clone(),
-            ..tried.clone()
+            abis,
+            ..self.how.clone()
         };
-        write_policy_text(policy, format, &how).ok()?;
+        write_policy_text(policy, self.format, &how).ok()?;
         Some(format!(
-            "leave other ABIs to the tool that reads it: `--arch {} --only-arch`",
-            names.join(",")
+            "leave other ABIs to the tool that reads it: `--arch {names} --only-arch`"
         ))
     }
 }
@@ -218,6 +216,16 @@ mod tests {
             [0x5_0001, 0x5_0026],
             "{witness}"
         );
+    }
+
+    #[test]
+    fn what_reaches_a_limit_is_undecided() {
+        let text = "default kill_thread\nallow read(raw: & 0x1234567) on x86_64\n";
+        let mut options = Options::default();
+        let compiled = compiled(text, &options);
+        options.limits.nodes = 10;
+        let all = compiled.rewritten(PolicyFormat::Oci, &options, false).unwrap();
+        assert!(matches!(all[0].same, Decision::Undecided(_)), "{all:?}");
     }
 
     #[test]

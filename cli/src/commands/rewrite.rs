@@ -24,11 +24,12 @@ pub(super) fn products(
         return Err(no_policy(typed, format));
     };
     let written = compiled.rewritten(format, &settings.options(), convert.only_arch)?;
-    let product = |rewritten: Rewritten| product(typed, rewritten, format, convert.only_arch, settings);
-    let products: Vec<Product> = written.into_iter().map(product).collect::<Result<_>>()?;
+    let product = |(one, rewritten): (&Loaded, _)| product(&one.name, rewritten, format, convert.only_arch, settings);
+    let products: Vec<Product> = loaded.iter().zip(written).map(product).collect::<Result<_>>()?;
     if !settings.quiet {
-        for about in products.iter().filter_map(|product| product.about.as_ref()) {
-            render::note(typed, &format!("written as a {about}"));
+        for (one, product) in loaded.iter().zip(&products) {
+            let about = product.about.as_deref().unwrap_or_default();
+            render::note(&one.name, &format!("written as a {about}"));
         }
     }
     Ok(products)
@@ -60,7 +61,7 @@ fn no_policy(typed: &str, format: PolicyFormat) -> Failure {
 
 /// The text, if it is proved to mean the same.
 fn product(
-    typed: &str,
+    name: &str,
     rewritten: Rewritten,
     format: PolicyFormat,
     only_arch: bool,
@@ -70,18 +71,18 @@ fn product(
         Decision::Holds(_) => {}
         Decision::Fails(witness) => {
             let message = format!("written as {format} it means something else, and so nothing is written\n{witness}");
-            return Err(Failure::differs(message).at(typed).with_help(why(settings)));
+            return Err(Failure::differs(message).at(name).with_help(why(settings)));
         }
         Decision::Undecided(tried) => {
             let message = format!("whether it means the same, written as {format}, is undecided: {tried}");
             let help = "nothing is written; split the policy, or name fewer ABIs with `--arch`";
-            return Err(Failure::undecided(message).at(typed).with_help(help));
+            return Err(Failure::undecided(message).at(name).with_help(help));
         }
     }
-    let name = format!("{}.{}", stem(typed), format.extension());
+    let file = format!("{}.{}", stem(name), format.extension());
     Ok(Product {
         about: Some(about(&rewritten, format, only_arch, settings)),
-        ..Product::text(name, rewritten.text.text)
+        ..Product::text(file, rewritten.text.text)
     })
 }
 
