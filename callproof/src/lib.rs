@@ -23,6 +23,7 @@
 //! | count what calls cost | [`mod@cost`] |
 //! | fuzz a compiler, an optimiser or an emulator of filters | [`mod@judge`] |
 //! | make a filter of a policy | [`compile`](fn@compile), [`compile_file`] |
+//! | write a policy in another format, and prove that it means the same | [`Compiled::rewritten`] |
 //!
 //! The language of expectations is in `docs/PROPERTIES.md`, case files are in `docs/CASES.md`.
 #![forbid(unsafe_code)]
@@ -45,6 +46,7 @@ mod options;
 mod origin;
 mod programs;
 pub mod relate;
+mod rewrite;
 mod source;
 
 pub use compile::compile;
@@ -53,6 +55,7 @@ pub use filter::Filter;
 pub use options::Options;
 pub use origin::{Origin, Traced};
 pub use programs::{Compiled, Programs, compile_file, compile_text, policies};
+pub use rewrite::Rewritten;
 pub use source::Policies;
 
 pub use callproof_vm::{Insn, Kernel};

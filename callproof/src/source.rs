@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use callproof_abi::Abi;
 use callproof_formats::policy::{Note, PolicyFormat, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{Format, MAX_BYTES, ReadOptions};
-use callproof_policy::{Env, GroundPolicy, Policy};
+use callproof_policy::{AbiItem, AbiList, Env, GroundPolicy, Policy};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
 
@@ -135,8 +135,10 @@ impl Reading {
             let bytes = read(&folder.join(written)).map_err(|error| error.message)?;
             String::from_utf8(bytes).map_err(|_| format!("`{written}` is not UTF-8 text"))
         };
+        // Where every possible input counts, the text says for which ABIs it is.
+        let every = self.env.abis == AbiList::of([AbiItem::Any]);
         let options = PolicyOptions {
-            abis: self.abis.clone(),
+            abis: if every { Vec::new() } else { self.abis.clone() },
             caps: self.caps.iter().cloned().collect(),
             kernel: self.kernel,
             runtime: self.runtime,

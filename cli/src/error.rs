@@ -98,6 +98,16 @@ impl Failure {
         Self::new(Exit::Finding, message)
     }
 
+    /// What was made is not what it was made of, and so it is not written.
+    pub(crate) fn differs(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Finding, message)
+    }
+
+    /// A limit was reached.
+    pub(crate) fn undecided(message: impl fmt::Display) -> Self {
+        Self::new(Exit::Undecided, message)
+    }
+
     /// The emulator and a kernel do not say the same.
     pub(crate) fn disagreement(message: impl fmt::Display) -> Self {
         Self::new(Exit::Disagreement, message)

@@ -285,7 +285,7 @@ pub(crate) fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// What was typed, cut to what fits a message.
-fn shown(typed: &str) -> String {
+pub(crate) fn shown(typed: &str) -> String {
     let mut head: String = typed.chars().take(40).collect();
     if head.len() < typed.len() {
         head.push_str("...");

@@ -1,5 +1,5 @@
 //! What the command prints: the pages under `tests/cmd`, and every console block of
-//! docs/CLI.md, docs/BUGS.md and the README.
+//! docs/CLI.md, docs/BUGS.md, docs/POLICIES.md and the README.
 //!
 //! `TRYCMD=overwrite cargo test -p callproof-cli --test cmd` writes what is printed now; read the difference like code.
 
@@ -31,6 +31,7 @@ fn the_command_prints_what_the_pages_say() {
         .case(root.join("docs/BUGS.md"))
         .case(root.join("docs/CASES.md"))
         .case(root.join("docs/FUZZING.md"))
+        .case(root.join("docs/POLICIES.md"))
         .case(root.join("README.md"));
 }
 

@@ -104,6 +104,75 @@ fn our_own_compiler_is_right_in_every_format() {
     }
 }
 
+/// Two campaigns do not write into one folder; the second one says why, and the first one is not disturbed.
+#[test]
+fn a_folder_is_for_one_campaign_at_a_time() {
+    let room = tempfile::tempdir().unwrap();
+    let out = room.path().join("out").to_str().unwrap().to_owned();
+    let begun = room.path().join("begun");
+    // The first waits for a file that comes when the second is refused.
+    let go = room.path().join("go");
+    let wait = format!(
+        "sh -c 'touch {}; until [ -e {} ]; do sleep 0.1; done; exit 1'",
+        begun.display(),
+        go.display()
+    );
+    let first = std::thread::spawn({
+        let out = out.clone();
+        move || fuzz(&out, &wait, &["--cases=2", "--jobs=1", "--deadline=600s"])
+    });
+    while !begun.exists() {
+        std::thread::sleep(core::time::Duration::from_millis(20));
+    }
+    let second = fuzz(&out, "false", &["--cases=2"]);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(second.code, 2, "{second:?}");
+    for says in [
+        "another campaign (process ",
+        &out,
+        "wait for its end, or name another folder with `--out`",
+    ] {
+        assert!(second.stderr.contains(says), "{says}: {second:?}");
+    }
+    let first = first.join().unwrap();
+    assert!(first.code == 3 && first.stdout.contains("refused     2"), "{first:?}");
+    // And then the folder is free.
+    let third = fuzz(&out, "false", &["--cases=2"]);
+    assert!(third.stderr.contains("belongs to another campaign"), "{third:?}");
+}
+
+/// Where there is no terminal a line comes every ten seconds, on standard error, unless it is to be quiet.
+#[test]
+fn progress_comes_in_lines() {
+    let room = tempfile::tempdir().unwrap();
+    let slow = format!(
+        "sh -c 'sleep 1; exec {} \"$1\"' sh {{policy}}",
+        compiler(None).replace(" {policy}", "")
+    );
+    let run = |name: &str, more: &[&str]| {
+        let out = room.path().join(name).to_str().unwrap().to_owned();
+        fuzz(
+            &out,
+            &slow,
+            &[&["--time=12", "--jobs=2", "--deadline=60s"], more].concat(),
+        )
+    };
+    let (told, quiet) = std::thread::scope(|scope| {
+        let quiet = scope.spawn(|| run("quiet", &["--quiet"]));
+        (run("told", &[]), quiet.join().unwrap())
+    });
+    let lines: Vec<&str> = told.stderr.lines().collect();
+    let [line, ..] = lines.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert!(lines.len() <= 3, "{told:?}");
+    for part in [" policies, ", " proofs a second, 0 findings, about ", " s left"] {
+        assert!(line.contains(part), "{part}: {told:?}");
+    }
+    assert!(!told.stdout.contains("a second, 0 findings"), "{told:?}");
+    assert_eq!(quiet.stderr, "", "{quiet:?}");
+}
+
 #[test]
 fn wrong_lines_are_refused_with_advice() {
     let room = tempfile::tempdir().unwrap();
@@ -118,7 +187,7 @@ fn wrong_lines_are_refused_with_advice() {
         ("cc {file}", &[], "`{file}` is no placeholder"),
         ("true", &["--deadline=soon"], "`soon` is no time"),
         ("true", &["--offer=docker"], "possible values"),
-        ("true", &["--replay=/nowhere"], "cannot read `/nowhere/finding.json`"),
+        ("true", &["--replay=/nowhere"], "name the folder of a finding"),
         ("true", &["--keep-going", "--max-findings=2"], "cannot be used with"),
     ] {
         let ran = fuzz(&out, compiler, more);
@@ -127,4 +196,13 @@ fn wrong_lines_are_refused_with_advice() {
             "{compiler} {more:?}: {ran:?}"
         );
     }
+    // A compiler that could not be run leaves nothing behind that would be in the way of the right one.
+    let right = fuzz(&out, &compiler(None), &["--cases=1"]);
+    assert_eq!(right.code, 0, "{right:?}");
+    let file = fuzz("/proc/version", "true", &[]);
+    let says = "cannot make `/proc/version`";
+    assert!(
+        file.code == 2 && file.stderr.contains(says) && file.stderr.contains("--out"),
+        "{file:?}"
+    );
 }

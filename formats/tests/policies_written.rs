@@ -128,6 +128,24 @@ fn policies_of_minijail_mean_what_the_policy_does() {
     round_trips(PolicyFormat::Minijail, &narrow, 500, &[Runtime::Spec]);
 }
 
+/// Kafel has the names of the kernel's functions and refuses the usual ones (nsjail, x86_64).
+#[test]
+fn kafel_gets_the_names_that_it_knows() {
+    let text = |abi: &str| {
+        let policy = format!("default kill_thread\nallow stat, umount2(_, 1), read on {abi}\n");
+        let policy = parse_policy("test", &policy).unwrap();
+        write_policy(&policy, PolicyFormat::Kafel, &PolicyWriteOptions::default()).unwrap()
+    };
+    let wide = text("x86_64");
+    assert!(wide.contains("newstat") && wide.contains("umount(a0"), "{wide}");
+    assert!(!wide.contains(" stat") && !wide.contains("umount2"), "{wide}");
+    let narrow = text("i386");
+    assert!(
+        narrow.contains("SYSCALL[106]") && narrow.contains("SYSCALL[52](a0") && narrow.contains("read"),
+        "{narrow}"
+    );
+}
+
 #[test]
 fn policies_of_kafel_mean_what_the_policy_does() {
     round_trips(PolicyFormat::Kafel, &PolicyShape::kafel(), 700, &[Runtime::Spec]);

@@ -11,6 +11,7 @@ use callproof_policy::Policy;
 
 use super::finding::{Finding, Shrunk, runs};
 use super::judge::{Fuzz, Tried};
+use super::lock::Lock;
 use super::setting::Setting;
 use super::shrink::{Effort, shrink};
 use super::state::{Known, State, Totals};
@@ -68,16 +69,19 @@ pub struct Report {
     pub declined: Option<String>,
 }
 
-/// Carries out a campaign. `policy` gives the policy of a seed and a number, always the same; `progress` is told the totals now and then.
+/// Carries out a campaign. `policy` gives the policy of a seed and a number, always the same; `progress` is told now and
+/// then how far it is.
 ///
 /// # Errors
-/// When the compiler cannot be run, the folder cannot be used, or the emulator and the verifier disagree.
+/// When the compiler cannot be run, the folder cannot be used or another campaign is at work in it, or when the emulator
+/// and the verifier disagree.
 pub fn campaign(
     fuzz: &Fuzz,
     plan: &Plan,
     policy: &(dyn Fn(u64, u64) -> Policy + Sync),
-    progress: &(dyn Fn(&Totals) + Sync),
+    progress: &(dyn Fn(&Report) + Sync),
 ) -> Result<Report, Error> {
+    let _lock = Lock::take(&plan.out)?;
     let state = State::open(&plan.out, Setting::of(fuzz), plan.seed, plan.fresh_seed)?;
     state.save(&plan.out)?;
     let report = Report {
@@ -127,7 +131,7 @@ struct Campaign<'c> {
     fuzz: &'c Fuzz,
     plan: &'c Plan,
     policy: &'c (dyn Fn(u64, u64) -> Policy + Sync),
-    progress: &'c (dyn Fn(&Totals) + Sync),
+    progress: &'c (dyn Fn(&Report) + Sync),
     seed: u64,
     begun: Instant,
     shared: Mutex<Shared>,
@@ -169,7 +173,7 @@ impl Campaign<'_> {
             if let Err(error) = recorded {
                 shared.stopped.get_or_insert(Stop::Failed(error));
             }
-            (self.progress)(&shared.report.now);
+            (self.progress)(&shared.report);
         }
     }
 

@@ -7,7 +7,7 @@ use callproof_formats::{MAX_BYTES, ReadOptions};
 use callproof_policy::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Fuzz, Tried, extension};
+use super::judge::{Fuzz, Tried};
 use super::setting::Setting;
 use super::verdict::{Fault, Kind, Verdict};
 use crate::error::Error;
@@ -81,7 +81,7 @@ impl Finding {
             let path = folder.join(name);
             fs::write(&path, bytes).map_err(|error| Error::io("write", &path, &error))
         };
-        let ending = extension(fuzz.offer);
+        let ending = fuzz.offer.extension();
         let policy = format!("policy.{ending}");
         put(&policy, found.tried.text.as_bytes())?;
         if let Ok(before) = fuzz.written(found.before) {
@@ -182,7 +182,8 @@ impl Replayed {
 /// When the folder is no finding, or as for [`Fuzz::policy`].
 pub fn replay(folder: &Path, compiler: Option<&str>, options: &Options) -> Result<Replayed, Error> {
     let path = folder.join(ABOUT);
-    let bytes = read(&path)?;
+    let help = "name the folder of a finding, such as `callproof-fuzz/001-differs`";
+    let bytes = read(&path).map_err(|error| error.help(help))?;
     let place = path.display();
     let not_one = |error: &dyn core::fmt::Display| {
         Error::input(format_args!("not a finding: {error}"))

@@ -114,7 +114,7 @@ impl Fuzz {
         let arch = names.join(",");
         let offer = Offer {
             text: &text,
-            extension: extension(self.offer),
+            extension: self.offer.extension(),
             arch: &arch,
         };
         let run = self.compiler.run(&offer)?;
@@ -257,16 +257,5 @@ impl Fuzz {
             }
         };
         shown.iter().enumerate().map(one).collect()
-    }
-}
-
-/// What files of a format are usually called.
-pub(crate) fn extension(format: PolicyFormat) -> &'static str {
-    match format {
-        PolicyFormat::Oci | PolicyFormat::Seccompiler => "json",
-        PolicyFormat::Kafel => "kafel",
-        PolicyFormat::Pfc => "pfc",
-        PolicyFormat::Systemd => "service",
-        _ => "policy",
     }
 }

@@ -6,6 +6,7 @@ mod campaign;
 mod compiler;
 mod finding;
 mod judge;
+mod lock;
 mod setting;
 mod shrink;
 mod state;

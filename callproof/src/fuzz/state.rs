@@ -73,19 +73,28 @@ pub(crate) struct State {
 }
 
 impl State {
+    fn new(setting: Setting, seed: u64) -> Self {
+        Self {
+            version: VERSION,
+            setting,
+            seed,
+            next: 0,
+            ahead: BTreeSet::new(),
+            totals: Totals::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether nothing was tried yet.
+    fn is_empty(&self) -> bool {
+        self.totals.all() == 0 && self.findings.is_empty()
+    }
+
     /// The state of a folder, or that of a campaign that begins; a seed that is not given is `fresh` then.
     pub(crate) fn open(out: &Path, setting: Setting, seed: Option<u64>, fresh: u64) -> Result<Self, Error> {
         let path = out.join(FILE);
         if !path.exists() {
-            return Ok(Self {
-                version: VERSION,
-                setting,
-                seed: seed.unwrap_or(fresh),
-                next: 0,
-                ahead: BTreeSet::new(),
-                totals: Totals::default(),
-                findings: Vec::new(),
-            });
+            return Ok(Self::new(setting, seed.unwrap_or(fresh)));
         }
         let bytes = read(&path)?;
         let refused = |what: &dyn core::fmt::Display| {
@@ -100,6 +109,10 @@ impl State {
                 "the state has version {}, and {VERSION} is read",
                 state.version
             )));
+        }
+        if state.is_empty() {
+            // Of a compiler that could not be run, for example: nobody needs another folder for that.
+            return Ok(Self::new(setting, seed.unwrap_or(fresh)));
         }
         if let Some((name, there, here)) = state.setting.difference(&setting) {
             return Err(refused(&format_args!(

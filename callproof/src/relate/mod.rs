@@ -36,7 +36,7 @@ mod side;
 use callproof_policy::property::{Comparison, Operand};
 use callproof_policy::{AbiItem, AbiList, CallPattern, Cell, Claim, Predicate, Selector, Span};
 use callproof_verifier::{Answer, AskError, Query, Session, Shown};
-use callproof_vm::Filter;
+use callproof_vm::{Filter, Insn};
 
 pub use callproof_policy::{GroundPolicy, Policy};
 pub use result::{Decision, Differences, Rest, Witness};
@@ -101,6 +101,20 @@ pub fn differences(
     at_most: usize,
 ) -> Result<Differences, Error> {
     read(left, right, options)?.differences(at_most)
+}
+
+/// Whether a filter gives every call the verdict of a policy; the sides have these names in a witness.
+pub(crate) fn named(
+    names: [&str; 2],
+    filter: &[Insn],
+    policy: &GroundPolicy,
+    options: &Options,
+) -> Result<Decision, Error> {
+    let frame = Frame::new(filter, policy, options);
+    let [left, right] = names;
+    let left = filter.side(left, false, &frame)?;
+    let right = policy.side(right, false, &frame)?;
+    Pair::new(left, right, frame)?.decide(Comparison::Equals)
 }
 
 /// What stands behind [`assert_compiles_to!`](crate::assert_compiles_to!).

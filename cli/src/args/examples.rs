@@ -68,8 +68,12 @@ Examples:
   callproof convert filter.bpf --to hex -o filter.hex
   callproof convert --arch x86_64,i386 daemon.policy --to raw -o daemon.bpf
   callproof convert --input-format raw --endian big s390x.bpf --to asm
+  callproof convert daemon.policy --to oci -o daemon.json
+  callproof convert profile.json --to seccompiler --arch x86_64 --only-arch
 
-A policy is compiled for the ABIs of --arch; the filter is written only when it is proved to be the policy.";
+A policy is compiled for the ABIs of --arch; the filter is written only when it is proved to be the policy. A policy in \
+another format is written only when it is proved to mean the same; exits with 1 and a call when it does not, with 2 when \
+the format cannot say it, with 3 when that is undecided.";
 
 /// `callproof dump --help`
 pub(super) const DUMP: &str = "\

@@ -26,7 +26,7 @@ pub(crate) use policy::PolicyArgs;
 pub(crate) use scenarios::Scenarios;
 pub(crate) use verify::{CheckProof, Explain, Pair, Prove, Subset, Test};
 
-pub(crate) use values::{Arch, Color, EndianArg, EngineChoice, Output, ShiftArg, Style};
+pub(crate) use values::{AnyFormat, Arch, Color, EndianArg, EngineChoice, Output, ShiftArg, Style};
 
 /// Runs and kernel-checks seccomp filters.
 ///
@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Disasm(Filters),
     /// Assemble bpf_asm text
     Asm(Asm),
-    /// Write a filter in another format
+    /// Write a filter, or a policy, in another format
     Convert(Convert),
     /// Capture the filters that a process has installed
     Dump(Dump),
@@ -216,19 +216,22 @@ pub(crate) struct Asm {
 #[derive(Args, Debug)]
 #[command(after_help = examples::CONVERT)]
 pub(crate) struct Convert {
-    /// Path, `-`, `hex:DIGITS` or `pid:N`
+    /// Path, `-`, `hex:DIGITS` or `pid:N`; a policy where a policy is to be written
     #[arg(value_name = "FILTER")]
     pub(crate) filter: String,
-    /// Format to write
-    #[arg(long, value_name = "FORMAT", value_parser = values::format())]
-    pub(crate) to: Format,
+    /// Format to write: of filters, or of policies
+    #[arg(long, value_name = "FORMAT", value_parser = values::any_format())]
+    pub(crate) to: AnyFormat,
+    /// Let a policy mean the same on the ABIs of --arch alone, and leave other ABIs to the tool that reads it
+    #[arg(long)]
+    pub(crate) only_arch: bool,
     /// Add what each instruction is about as comments, in formats that have comments
     #[arg(long)]
     pub(crate) annotate: bool,
     /// File to write to, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Folder to write one file for each filter to; a policy can come to several
+    /// Folder to write one file for each filter or policy to; a policy can come to several
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub(crate) out: Option<PathBuf>,
 }

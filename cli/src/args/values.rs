@@ -3,9 +3,11 @@
 use core::str::FromStr;
 use std::path::PathBuf;
 
+use callproof::fuzz::OFFERED;
 use callproof_abi::Abi;
 use callproof_engines::Kind;
-use callproof_formats::Format;
+use callproof_formats::policy::PolicyFormat;
+use callproof_formats::{Format, UnknownFormat};
 use callproof_vm::{Endian, ShiftByX};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
@@ -147,21 +149,49 @@ impl From<ShiftArg> for ShiftByX {
     }
 }
 
+/// What most people call the raw array.
+const BPF: &str = "bpf";
+
 /// A format of filters, by its name.
 pub(super) fn format() -> impl TypedValueParser<Value = Format> {
-    /// What most people call the raw array.
-    const BPF: &str = "bpf";
-    let values = Format::ALL.iter().map(|format| {
+    PossibleValuesParser::new(filters()).try_map(|name| filter_named(&name))
+}
+
+fn filters() -> impl Iterator<Item = PossibleValue> {
+    Format::ALL.iter().map(|format| {
         let value = PossibleValue::new(format.name()).help(format.doc());
         if *format == Format::Raw {
             value.alias(BPF)
         } else {
             value
         }
-    });
-    PossibleValuesParser::new(values).try_map(|name| match name.as_str() {
+    })
+}
+
+fn filter_named(name: &str) -> Result<Format, UnknownFormat> {
+    match name {
         BPF => Ok(Format::Raw),
         name => Format::from_name(name),
+    }
+}
+
+/// A format of filters or of policies, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnyFormat {
+    Filter(Format),
+    Policy(PolicyFormat),
+}
+
+/// A format that can be written.
+pub(super) fn any_format() -> impl TypedValueParser<Value = AnyFormat> {
+    let policies = OFFERED.iter().map(|format| {
+        let value = PossibleValue::new(format.name());
+        value.help(format!("a policy: {}", format.doc()))
+    });
+    let values = filters().chain(policies);
+    PossibleValuesParser::new(values).try_map(|name| match PolicyFormat::from_name(&name) {
+        Some(format) => Ok(AnyFormat::Policy(format)),
+        None => filter_named(&name).map(AnyFormat::Filter),
     })
 }
 

@@ -1,27 +1,36 @@
-//! `convert` and `asm`: one filter, written down in another way.
+//! `convert` and `asm`: one filter or policy, written down in another way.
 
 use std::path::Path;
 
 use callproof_formats::{Format, WriteOptions, write};
 use callproof_vm::Insn;
 
+use super::rewrite;
 use super::written::{Product, Target, Written};
-use crate::args::{Asm, Convert};
+use crate::args::{AnyFormat, Asm, Convert};
 use crate::error::{Failure, Result};
 use crate::input::{Input, Loaded};
 use crate::settings::Settings;
 
-/// Converts a filter, which need not be one that the kernel would install, or the filters of a policy.
+/// Converts a filter, which need not be one that the kernel would install, or the filters of a policy, or the policy.
 pub(crate) fn run(convert: Convert, input: &Input, settings: &Settings) -> Result<Written> {
+    if convert.only_arch {
+        rewrite::check_only_arch(convert.to, settings)?;
+    }
     let loaded = input.all(&convert.filter)?;
+    let mut products = match convert.to {
+        AnyFormat::Policy(format) => rewrite::products(&convert, &loaded, format, settings)?,
+        AnyFormat::Filter(format) => {
+            let product = |one: &Loaded| written_as(&one.name, &one.program, format, convert.annotate, settings);
+            loaded.iter().map(product).collect()
+        }
+    };
     if convert.out.is_none() && loaded.len() > 1 {
         return Err(several(&convert.filter, &loaded));
     }
-    let product = |one: &Loaded| written_as(&one.name, &one.program, convert.to, convert.annotate, settings);
-    let mut products: Vec<Product> = loaded.iter().map(product).collect();
     if let [_, _, ..] = products.as_slice() {
         for (number, product) in (1..).zip(&mut products) {
-            product.name = numbered(&convert.filter, number, convert.to);
+            product.name = numbered(&convert.filter, number, extension(convert.to));
         }
     }
     Ok(Written {
@@ -45,12 +54,19 @@ fn several(typed: &str, loaded: &[Loaded]) -> Failure {
 }
 
 /// The file name of one of several filters, so that names sort oldest first.
-fn numbered(typed: &str, number: usize, format: Format) -> String {
-    let extension = format.extensions().first().copied().unwrap_or("txt");
+fn numbered(typed: &str, number: usize, extension: &str) -> String {
     format!("{}-{number:03}.{extension}", stem(typed))
 }
 
-fn stem(source: &str) -> &str {
+/// What files of a format are usually called.
+fn extension(format: AnyFormat) -> &'static str {
+    match format {
+        AnyFormat::Filter(format) => format.extensions().first().copied().unwrap_or("txt"),
+        AnyFormat::Policy(format) => format.extension(),
+    }
+}
+
+pub(super) fn stem(source: &str) -> &str {
     let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
     stem.unwrap_or("filter")
 }
@@ -79,7 +95,7 @@ pub(crate) fn written_as(
         annotate,
     };
     let stem = stem(source);
-    let extension = format.extensions().first().copied().unwrap_or("txt");
+    let extension = extension(AnyFormat::Filter(format));
     Product {
         name: format!("{stem}.{extension}"),
         bytes: write(program, format, &options),

@@ -19,7 +19,7 @@ use super::diff::clock;
 use crate::args;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::render::Progress;
+use crate::render::{Pace, Progress};
 use crate::report::{self, Case, Level};
 use crate::settings::Settings;
 
@@ -114,9 +114,17 @@ pub(crate) fn run(
     };
     let shape = shape(fuzz.offer, &judged.options.abis);
     let begun = Instant::now();
-    let watch = |totals: &Totals| {
+    let watch = |report: &Report| {
+        let pace = Pace {
+            tried: report.now.all(),
+            proved: report.now.proved,
+            findings: report.findings.len(),
+            elapsed: begun.elapsed(),
+            cases: plan.cases,
+            time: plan.time,
+        };
         if let Ok(mut progress) = progress.lock() {
-            progress.set(totals.all());
+            progress.tell(pace.tried, || format!(", {}", pace.words()));
         }
     };
     let policy = |seed, number| policy(&mut Seed::new(seed, number), &shape);

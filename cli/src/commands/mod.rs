@@ -19,6 +19,7 @@ pub(crate) mod lint;
 pub(crate) mod live;
 pub(crate) mod observed;
 mod record;
+mod rewrite;
 pub(crate) mod scenarios;
 pub(crate) mod vectors;
 pub(crate) mod verify;

@@ -6,6 +6,7 @@ mod human;
 mod json;
 mod junit;
 mod markdown;
+mod pace;
 mod problem;
 mod progress;
 mod pull_request;
@@ -20,6 +21,7 @@ use std::path::Path;
 
 use anstream::AutoStream;
 
+pub(crate) use pace::Pace;
 pub(crate) use problem::{bug, note, print as problem};
 pub(crate) use progress::Progress;
 

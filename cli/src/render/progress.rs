@@ -16,8 +16,25 @@ pub(crate) struct Progress {
     total: Option<u64>,
     /// Drawn on a terminal only
     bar: Option<ProgressBar>,
-    last: Instant,
+    lines: Lines,
     quiet: bool,
+}
+
+/// When lines are due.
+#[derive(Debug)]
+struct Lines {
+    last: Instant,
+}
+
+impl Lines {
+    /// Whether a line is due, which is then taken as printed.
+    fn due(&mut self, now: Instant) -> bool {
+        let due = now.duration_since(self.last) >= PAUSE;
+        if due {
+            self.last = now;
+        }
+        due
+    }
 }
 
 impl Progress {
@@ -28,20 +45,24 @@ impl Progress {
             what,
             total,
             bar: drawn.then(|| bar(what, total)),
-            last: Instant::now(),
+            lines: Lines { last: Instant::now() },
             quiet,
         }
     }
 
     /// This many things are done.
     pub(crate) fn set(&mut self, done: u64) {
+        self.tell(done, || " done".to_owned());
+    }
+
+    /// The same, and what else there is to say of it on a line of its own.
+    pub(crate) fn tell(&mut self, done: u64, words: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-        } else if !self.quiet && self.last.elapsed() >= PAUSE {
-            self.last = Instant::now();
+        } else if !self.quiet && self.lines.due(Instant::now()) {
             let total = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
             // Progress that nobody can read is no error.
-            let _ = writeln!(io::stderr(), "{done}{total} {} done", self.what);
+            let _ = writeln!(io::stderr(), "{done}{total} {}{}", self.what, words());
         }
     }
 }
@@ -64,4 +85,19 @@ fn bar(what: &str, total: Option<u64>) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_ten_seconds_apart() {
+        let begun = Instant::now();
+        let mut lines = Lines { last: begun };
+        let mut due = |milliseconds| lines.due(begun + Duration::from_millis(milliseconds));
+        let times = [0, 9_999, 10_000, 10_001, 19_999, 25_000, 34_999, 35_000];
+        let wanted = [false, false, true, false, false, true, false, true];
+        assert_eq!(times.map(&mut due), wanted);
+    }
 }

@@ -237,6 +237,32 @@ impl PolicyFormat {
         }
     }
 
+    /// What it is, in a few words.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Policy => "callproof's own language",
+            Self::Oci => "JSON of the OCI runtime specification, Docker and Podman",
+            Self::Seccompiler => "JSON of rust-vmm's seccompiler and Firecracker",
+            Self::Minijail => "text of minijail",
+            Self::Kafel => "text of Kafel",
+            Self::Pfc => "pseudo filter code of libseccomp",
+            Self::Systemd => "a unit of systemd",
+        }
+    }
+
+    /// What files of the format are usually called, without a dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Oci | Self::Seccompiler => "json",
+            Self::Kafel => "kafel",
+            Self::Pfc => "pfc",
+            Self::Systemd => "service",
+            Self::Policy | Self::Minijail => "policy",
+        }
+    }
+
     /// The format of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

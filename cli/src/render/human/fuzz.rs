@@ -9,7 +9,7 @@ use crate::commands::fuzz::{Again, Campaign, Fuzzed, Told};
 use crate::words::harmless;
 
 /// Lines of a policy, or of what a compiler said, that are shown.
-const SHOWN: usize = 12;
+const SHOWN: usize = 30;
 /// Letters of a line that are shown.
 const WIDTH: usize = 400;
 

@@ -17,6 +17,8 @@ mod parse;
 use callproof_abi::Abi;
 use callproof_policy::{Problem, Span};
 
+pub(super) use build::ALIASES;
+
 use super::{PolicyOptions, PolicyRead};
 
 /// ABIs that Kafel has tables of.

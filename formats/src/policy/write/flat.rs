@@ -1,5 +1,6 @@
 //! A policy by ABI and number.
 
+use core::fmt::Display;
 use std::collections::BTreeSet;
 
 use callproof_abi::Abi;
@@ -44,6 +45,15 @@ pub(super) struct Call {
     pub(super) lines: Vec<Line>,
     /// When none does
     pub(super) otherwise: u32,
+    /// The place of the rule that says so, unless it is the default
+    pub(super) last: Option<usize>,
+}
+
+impl Call {
+    /// The place of the first rule that says anything of the call; none for the default.
+    pub(super) fn first_rule(&self) -> Option<usize> {
+        self.lines.first().map(|line| line.rule).or(self.last)
+    }
 }
 
 impl<'p> Flat<'p> {
@@ -79,16 +89,19 @@ impl<'p> Flat<'p> {
         Ok(Self { policy, cells })
     }
 
-    /// A rule as the beginning of a message: `rule 3 ("allow read"): `.
-    pub(super) fn name(&self, rule: usize) -> String {
-        let number = rule.saturating_add(1);
-        match self.policy.rules.get(rule) {
-            Some(rule) => {
+    /// Refuses what a rule says, or the default when there is none.
+    pub(super) fn refuse(&self, rule: Option<usize>, message: impl Display, help: &str, refused: &mut Refused) {
+        let written = rule.and_then(|place| Some((place.saturating_add(1), self.policy.rules.get(place)?)));
+        let (by, span) = match written {
+            Some((number, rule)) => {
                 let text = format!("{} {}", rule.answer, rule.calls);
-                format!("rule {number}, `{}`", shown(&text))
+                let of_calls = rule.calls.calls.first().map(|call| call.span);
+                let span = of_calls.filter(|span| span.end > 0).unwrap_or(rule.answer.span);
+                (format!("rule {number}, `{}`", shown(&text)), span)
             }
-            None => format!("rule {number}"),
-        }
+            None => ("the default".to_owned(), self.policy.default.span),
+        };
+        refused.push_at(span, format!("{by}: {message}"), help);
     }
 
     /// Refuses answers that a format has no words for: `actions` are those that it has, `with_data` those that carry a
@@ -100,10 +113,26 @@ impl<'p> Flat<'p> {
             let data = answer.data != Data::Number(0);
             let sayable = actions.contains(&answer.action) && (!data || with_data.contains(&answer.action));
             if !sayable {
-                let by = place.map_or_else(|| "the default".to_owned(), |place| self.name(place));
-                let message = format!("{by}: {format} has no words for {answer}");
                 let known: Vec<String> = actions.iter().map(|action| Answer::new(*action).to_string()).collect();
-                refused.push(message, &format!("its answers are {}", known.join(", ")));
+                let help = format!("its answers are {}", known.join(", "));
+                self.refuse(
+                    place,
+                    format_args!("{format} has no words for {answer}"),
+                    &help,
+                    refused,
+                );
+            }
+        }
+    }
+
+    /// Refuses errnos that our own language takes for a mistake; some tools write them, and the kernel cuts them.
+    pub(super) fn check_errnos(&self, refused: &mut Refused) {
+        let rules = self.policy.rules.iter().enumerate();
+        let answers = rules.map(|(place, rule)| (Some(place), &rule.answer));
+        for (place, answer) in answers.chain([(None, &self.policy.default)]) {
+            if answer.action == Action::Errno && matches!(answer.data, Data::Number(4096..)) {
+                let help = "the kernel makes 4095 of it; write that";
+                self.refuse(place, format_args!("{answer}: errnos go from 0 to 4095"), help, refused);
             }
         }
     }
@@ -149,11 +178,11 @@ impl FlatCell {
 
     /// What the number gets.
     pub(super) fn call(&self, number: u32) -> Call {
-        let (mut lines, mut otherwise) = (Vec::new(), self.default);
+        let (mut lines, mut otherwise, mut last) = (Vec::new(), self.default, None);
         for line in &self.rules {
             let condition = at(&line.condition, number);
             if condition.is_true() {
-                otherwise = line.value;
+                (otherwise, last) = (line.value, Some(line.rule));
                 break;
             }
             if !condition.is_false() {
@@ -171,6 +200,7 @@ impl FlatCell {
             number,
             lines,
             otherwise,
+            last,
         }
     }
 

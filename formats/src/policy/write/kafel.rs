@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 
+use callproof_abi::Abi;
 use callproof_policy::{Compare, Condition, Formula, Test as Atom};
 use callproof_vm::{Action, Kernel};
 
@@ -10,7 +11,7 @@ use super::flat::{Call, Flat};
 use super::library::register;
 use super::one_abi::{Habit, OneAbi, one_abi};
 use super::{PolicyText, PolicyWriteOptions, Refused};
-use crate::policy::kafel::TARGETS;
+use crate::policy::kafel::{ALIASES, TARGETS};
 
 /// Names of the registers; with names of its own Kafel compares all 64 bits of an argument.
 const ARGUMENTS: &str = "(a0, a1, a2, a3, a4, a5)";
@@ -57,13 +58,24 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
     Some(PolicyText { text, abis })
 }
 
+/// A call by the name that Kafel has for it, or by its number where that is not known.
+fn name(abi: Abi, number: u32) -> String {
+    let usual = abi.syscall_name(number);
+    let own = ALIASES.iter().find(|(_, other)| usual == Some(*other));
+    let name = match own {
+        None => usual,
+        Some((own, _)) if abi == Abi::X86_64 => Some(*own),
+        Some(_) => None,
+    };
+    name.map_or_else(|| format!("SYSCALL[{number}]"), str::to_owned)
+}
+
 /// What a call gets, in order.
 fn entries(call: &Call, policy: &OneAbi, flat: &Flat<'_>, refused: &mut Refused) -> Vec<(u32, String)> {
-    let name = policy.abi.syscall_name(call.number);
-    let name = name.map_or_else(|| format!("SYSCALL[{}]", call.number), str::to_owned);
+    let name = name(policy.abi, call.number);
     let mut entries = Vec::new();
     for line in &call.lines {
-        let mut refuse = |message: &str, help: &str| refused.push(format!("{}: {message}", flat.name(line.rule)), help);
+        let mut refuse = |message: &str, help: &str| flat.refuse(Some(line.rule), message, help, refused);
         if policy.abi.big_endian() {
             let message = "it tests an argument, of which Kafel takes the halves for each other on a big-endian ABI";
             refuse(message, "rules without conditions can be written");

@@ -33,14 +33,10 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
         u64::MAX
     };
     for call in &policy.calls {
-        let by = || {
-            call.lines
-                .first()
-                .map_or_else(|| "a rule".to_owned(), |line| flat.name(line.rule))
-        };
         let Some(name) = policy.abi.syscall_name(call.number) else {
-            let message = format!("{}: number {} is no call of {}", by(), call.number, policy.abi);
-            refused.push(message, "minijail knows calls by name only");
+            let message = format!("number {} is no call of {}", call.number, policy.abi);
+            let help = "minijail knows calls by name only";
+            flat.refuse(call.first_rule(), message, help, refused);
             continue;
         };
         match filters(call, policy.other, word) {
@@ -51,7 +47,7 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
             Ok(filters) => {
                 let _ = writeln!(text, "{name}: {{ {} }}", filters.join(", "));
             }
-            Err(why) => refused.push(format!("{}: {}", by(), why.message()), why.help()),
+            Err(why) => flat.refuse(call.first_rule(), why.message(), why.help(), refused),
         }
     }
     let abis = vec![policy.abi];

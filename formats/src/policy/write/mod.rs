@@ -55,8 +55,8 @@ pub struct PolicyText {
 /// ```
 ///
 /// # Errors
-/// What the format cannot say, with the rules that say it; what is wrong with the policy itself; and units of systemd,
-/// which are not written.
+/// What the format cannot say, with the rules that say it, which lie in the text that the policy was read from; what is
+/// wrong with the policy itself; and units of systemd, which are not written.
 pub fn write_policy(policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Result<String, Problems> {
     write_policy_text(policy, format, options).map(|written| written.text)
 }
@@ -86,7 +86,10 @@ fn written(policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) 
         _ => None,
     };
     let text = match format {
-        PolicyFormat::Policy => policy.to_string(),
+        PolicyFormat::Policy => {
+            flat.check_errnos(&mut refused);
+            policy.to_string()
+        }
         PolicyFormat::Oci => oci::write(&flat, &options.abis, &mut refused),
         PolicyFormat::Pfc => pfc::write(&flat, &options.abis, &mut refused),
         PolicyFormat::Systemd => {
@@ -110,7 +113,11 @@ struct Refused {
 
 impl Refused {
     fn push(&mut self, message: impl Into<String>, help: &str) {
-        let problem = Problem::new(message, Span::default()).help(help);
+        self.push_at(Span::default(), message, help);
+    }
+
+    fn push_at(&mut self, span: Span, message: impl Into<String>, help: &str) {
+        let problem = Problem::new(message, span).help(help);
         if self.problems.len() < TOLD && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }

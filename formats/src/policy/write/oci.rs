@@ -1,6 +1,6 @@
 //! Profiles of the OCI runtime specification.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use callproof_abi::Abi;
 use callproof_vm::{Action, Kernel};
@@ -37,7 +37,8 @@ pub(super) fn write(flat: &Flat<'_>, only: &[Abi], refused: &mut Refused) -> Str
     }
     let default = others.first().copied().or(elsewhere).unwrap_or_default();
     if others.iter().any(|value| *value != default) {
-        let values: Vec<String> = others.iter().map(|value| answer(*value)).collect();
+        let different: BTreeSet<u32> = others.iter().copied().collect();
+        let values: Vec<String> = different.into_iter().map(answer).collect();
         let message = format!(
             "the ABIs have different answers for calls that no rule has: {}",
             values.join(", ")
@@ -66,6 +67,9 @@ pub(super) fn write(flat: &Flat<'_>, only: &[Abi], refused: &mut Refused) -> Str
     text.unwrap_or_default() + "\n"
 }
 
+/// What rules say it, and of which ABIs.
+type Places = BTreeMap<Option<usize>, Vec<String>>;
+
 /// The ABIs that get anything but what libseccomp gives to those that a profile does not list.
 fn listed<'f>(flat: &'f Flat<'_>, elsewhere: Option<u32>, only: &[Abi], refused: &mut Refused) -> Vec<&'f FlatCell> {
     let listed: Vec<&FlatCell> = flat
@@ -74,28 +78,29 @@ fn listed<'f>(flat: &'f Flat<'_>, elsewhere: Option<u32>, only: &[Abi], refused:
         .filter(|cell| cell.counts(only) && cell.uniform() != elsewhere)
         .collect();
     let mut order = None;
+    // By the rule that says it, so that one rule for many ABIs is told once.
+    let (mut unlisted, mut of_other_order) = (Places::new(), Places::new());
     for cell in &listed {
-        let by = cell
-            .first_rule()
-            .map_or_else(|| "the default".to_owned(), |rule| flat.name(rule));
-        let Some(abi) = cell.cell.abi().filter(|abi| architecture(*abi).is_some()) else {
-            let message = format!(
-                "{by}: calls of {}, which no profile can list, get another answer than `kill_thread`",
-                cell.cell
-            );
-            refused.push(
-                message,
-                "write `default kill_thread`, and `* on x86_64` as the last rule for other calls",
-            );
-            continue;
+        let known = cell.cell.abi().filter(|abi| architecture(*abi).is_some());
+        let wrong = match known.map(Abi::big_endian) {
+            None => &mut unlisted,
+            Some(big) if *order.get_or_insert(big) != big => &mut of_other_order,
+            Some(_) => continue,
         };
-        if *order.get_or_insert(abi.big_endian()) != abi.big_endian() {
-            let message = format!("{by}: {abi} differs in byte order from another ABI of the policy");
-            refused.push(
-                message,
-                "libseccomp refuses to put both into one filter; write two profiles",
-            );
-        }
+        wrong.entry(cell.first_rule()).or_default().push(cell.cell.to_string());
+    }
+    for (rule, abis) in unlisted {
+        let message = format!(
+            "calls of {}, which no profile can list, get another answer than `kill_thread`",
+            abis.join(", ")
+        );
+        let help = "write `default kill_thread`, and `* on x86_64` as the last rule for other calls";
+        flat.refuse(rule, message, help, refused);
+    }
+    for (rule, abis) in of_other_order {
+        let message = format!("{}: of another byte order than an ABI before", abis.join(", "));
+        let help = "libseccomp refuses to put both into one filter; write two profiles";
+        flat.refuse(rule, message, help, refused);
     }
     listed
 }
@@ -146,15 +151,16 @@ fn differs(name: &str, [one, other]: [Abi; 2], refused: &mut Refused) {
 }
 
 fn unnamed(call: &Call, abi: Abi, flat: &Flat<'_>, refused: &mut Refused) {
-    let by = call
-        .lines
-        .first()
-        .map_or_else(|| "a rule".to_owned(), |line| flat.name(line.rule));
     let message = format!(
-        "{by}: number {} is no call of {abi}, and gets an answer of its own",
+        "number {} is no call of {abi}, and gets an answer of its own",
         call.number
     );
-    refused.push(message, "a profile knows calls by name only");
+    flat.refuse(
+        call.first_rule(),
+        message,
+        "a profile knows calls by name only",
+        refused,
+    );
 }
 
 fn entries_of(call: &Call, default: u32, flat: &Flat<'_>, refused: &mut Refused) -> Option<Vec<Entry>> {
@@ -166,7 +172,7 @@ fn entries_of(call: &Call, default: u32, flat: &Flat<'_>, refused: &mut Refused)
                 value: line.value,
             })),
             Err(why) => {
-                refused.push(format!("{}: {}", flat.name(line.rule), why.message()), why.help());
+                flat.refuse(Some(line.rule), why.message(), why.help(), refused);
                 return None;
             }
         }

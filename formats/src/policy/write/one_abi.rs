@@ -1,7 +1,9 @@
 //! Formats whose policies are for one ABI.
 
+use std::collections::BTreeMap;
+
 use callproof_abi::Abi;
-use callproof_policy::{Cell, Span};
+use callproof_policy::Span;
 
 use super::flat::{Call, Flat, FlatCell};
 use super::{PolicyWriteOptions, Refused};
@@ -39,46 +41,63 @@ pub(super) fn one_abi(
     let cell = flat.of_abi(abi)?;
     let other = other(cell, flat, refused)?;
     let shared = same_arch(abi);
+    // By the rule that says it, so that one rule for many ABIs is told once.
+    let mut elsewhere: BTreeMap<Option<usize>, Vec<String>> = BTreeMap::new();
     for cell in &flat.cells {
         let home = cell.cell.abi();
         if home == Some(abi) || !cell.counts(only) {
             continue;
         }
-        let beside = home.is_some_and(|home| shared.contains(&home));
-        let expected = if beside { other } else { habit.elsewhere };
-        if cell.uniform() != Some(expected) {
-            elsewhere(cell, flat, abi, expected, habit, refused);
+        let beside = home.filter(|home| shared.contains(home));
+        let expected = if beside.is_some() { other } else { habit.elsewhere };
+        if cell.uniform() == Some(expected) {
+            continue;
         }
+        match beside {
+            Some(beside) => {
+                let help = format!(
+                    "{} looks at the `arch` word alone, which {beside} shares; as the last rule write `{} * on {abi}, {beside}`",
+                    habit.tool,
+                    answer(other)
+                );
+                let what = otherwise(&beside.to_string(), abi, other, habit);
+                flat.refuse(cell.first_rule(), what, &help, refused);
+            }
+            None => elsewhere
+                .entry(cell.first_rule())
+                .or_default()
+                .push(cell.cell.to_string()),
+        }
+    }
+    for (rule, cells) in elsewhere {
+        let help = format!(
+            "say so in the policy: `default {}`, and other answers for {abi} alone, `errno(EPERM) * on {abi}`; rules for \
+             several ABIs make several policies",
+            answer(habit.elsewhere)
+        );
+        let what = otherwise(&named(&cells), abi, habit.elsewhere, habit);
+        flat.refuse(rule, what, &help, refused);
     }
     let calls = cell.calls(other);
     Some(OneAbi { abi, calls, other })
 }
 
-fn elsewhere(cell: &FlatCell, flat: &Flat<'_>, abi: Abi, expected: u32, habit: Habit, refused: &mut Refused) {
-    let what = match cell.cell {
-        Cell::Abi(other) => format!("calls of {other}"),
-        Cell::Unknown => "calls of unknown ABIs".to_owned(),
-    };
-    let by = cell
-        .first_rule()
-        .map_or_else(|| "the default".to_owned(), |rule| flat.name(rule));
-    let Habit { tool, .. } = habit;
-    let message = format!(
-        "{by}: {what} get something else than {}, which is what {tool} gives them in a policy for {abi}",
-        answer(expected)
-    );
-    let help = match cell.cell {
-        Cell::Abi(beside) if same_arch(abi).contains(&beside) => format!(
-            "{tool} looks at the `arch` word alone, which {beside} shares; as the last rule write `{} * on {abi}, {beside}`",
-            answer(expected)
-        ),
-        _ => format!(
-            "say so in the policy: `default {}`, and other answers for {abi} alone, `errno(EPERM) * on {abi}`; rules for \
-             several ABIs make several policies",
-            answer(expected)
-        ),
-    };
-    refused.push(message, &help);
+/// Some names, and how many there are more.
+fn named(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more ABIs"),
+    }
+}
+
+fn otherwise(abis: &str, abi: Abi, expected: u32, habit: Habit) -> String {
+    format!(
+        "calls of {abis} get something else than {}, which is what {} gives them in a policy for {abi}",
+        answer(expected),
+        habit.tool
+    )
 }
 
 /// The ABI that rules are about: one whose calls differ, else one that gets something else than other ABIs.
@@ -110,12 +129,11 @@ pub(super) fn settled(cell: &FlatCell, flat: &Flat<'_>, others: &[Call], refused
     let tested = others.iter().find_map(|call| call.lines.first());
     let cell = cell.cell;
     match tested {
-        Some(line) => refused.push(
-            format!(
-                "{}: it tests arguments of numbers that are no call of {cell}",
-                flat.name(line.rule)
-            ),
+        Some(line) => flat.refuse(
+            Some(line.rule),
+            format_args!("it tests arguments of numbers that are no call of {cell}"),
             "name the calls; other formats know calls by name only",
+            refused,
         ),
         None => {
             let numbers: Vec<String> = others
@@ -123,12 +141,14 @@ pub(super) fn settled(cell: &FlatCell, flat: &Flat<'_>, others: &[Call], refused
                 .take(3)
                 .map(|call| format!("{} gets {}", call.number, answer(call.otherwise)))
                 .collect();
-            refused.push(
-                format!(
+            flat.refuse(
+                others.iter().find_map(|call| call.last),
+                format_args!(
                     "numbers that are no call of {cell} get different answers: {}",
                     numbers.join(", ")
                 ),
                 "give them one answer: `* on ABI` in the last rule",
+                refused,
             );
         }
     }

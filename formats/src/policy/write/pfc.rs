@@ -103,7 +103,7 @@ fn body(call: &Call, other: u32, abi: Abi, flat: &Flat<'_>, text: &mut String, r
         });
         match lists {
             Ok(lists) => lists.iter().for_each(|list| nested(list, line.value, text)),
-            Err(why) => refused.push(format!("{}: {}", flat.name(line.rule), why.message()), why.help()),
+            Err(why) => flat.refuse(Some(line.rule), why.message(), why.help(), refused),
         }
     }
     // Without an action of its own a call goes on to that of the section.

@@ -40,19 +40,12 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
         match (name, rules_of(call, matched)) {
             (Some(name), Ok(lists)) => rules.extend(lists.iter().map(|list| rule(name, list))),
             (None, _) => {
-                let by = call
-                    .lines
-                    .first()
-                    .map_or_else(|| "a rule".to_owned(), |line| flat.name(line.rule));
-                let message = format!("{by}: number {} is no call of {}", call.number, policy.abi);
-                refused.push(message, "seccompiler knows calls by name only");
+                let message = format!("number {} is no call of {}", call.number, policy.abi);
+                let help = "seccompiler knows calls by name only";
+                flat.refuse(call.first_rule(), message, help, refused);
             }
             (_, Err(why)) => {
-                let by = call
-                    .lines
-                    .first()
-                    .map_or_else(|| "a rule".to_owned(), |line| flat.name(line.rule));
-                refused.push(format!("{by}: {}", why.message()), why.help());
+                flat.refuse(call.first_rule(), why.message(), why.help(), refused);
             }
         }
     }
@@ -72,19 +65,16 @@ pub(super) fn write(flat: &Flat<'_>, options: &PolicyWriteOptions, refused: &mut
 fn matched(calls: &[Call], other: u32, flat: &Flat<'_>, refused: &mut Refused) -> u32 {
     let mut found: Option<u32> = None;
     let lines = calls.iter().flat_map(|call| {
-        let ends = (call.lines.last().map(|line| line.rule), call.otherwise);
+        let ends = (call.last, call.otherwise);
         let lines = call.lines.iter().map(|line| (Some(line.rule), line.value));
         lines.chain([ends])
     });
     for (rule, value) in lines.filter(|(_, value)| *value != other) {
         if *found.get_or_insert(value) != value {
-            let by = rule.map_or_else(|| "a rule".to_owned(), |rule| flat.name(rule));
             let [first, others] = [found.unwrap_or(value), other].map(answer);
-            let message = format!("{by}: a third answer, {}, beside {first} and {others}", answer(value));
-            refused.push(
-                message,
-                "a filter of seccompiler has two: one for its rules and one for all other calls",
-            );
+            let message = format!("a third answer, {}, beside {first} and {others}", answer(value));
+            let help = "a filter of seccompiler has two: one for its rules and one for all other calls";
+            flat.refuse(rule, message, help, refused);
         }
     }
     // A filter without rules needs a second answer as well.
