@@ -34,7 +34,7 @@ mod scenario;
 #[path = "race/timing.rs"]
 mod timing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use callproof_engines::{Engine, Predecoded, Specialised};
 use callproof_vm::{Filter, Machine, SeccompData};
@@ -45,7 +45,7 @@ use report::Row;
 use scenario::{Scenario, scenarios};
 
 fn main() {
-    if let Some(path) = option("--from") {
+    if let Some(path) = file("--from") {
         return plot(&std::fs::read_to_string(path).expect("figures"));
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -58,10 +58,10 @@ fn main() {
         rows.push(row);
     }
     report::show_steady(&rows);
-    if let Some(path) = option("--json") {
+    if let Some(path) = file("--json") {
         std::fs::write(path, report::to_json(&rows)).expect("written");
     }
-    if let Some(path) = option("--markdown") {
+    if let Some(path) = file("--markdown") {
         std::fs::write(path, report::markdown(&rows)).expect("written");
     }
     plot(&report::to_json(&rows));
@@ -69,7 +69,7 @@ fn main() {
 
 /// Draws figures, if asked to.
 fn plot(json: &str) {
-    if let Some(path) = option("--plot") {
+    if let Some(path) = file("--plot") {
         let rows: Vec<serde_json::Value> = serde_json::from_str(json).expect("figures");
         std::fs::write(path, plot::draw(&rows)).expect("written");
     }
@@ -78,6 +78,12 @@ fn plot(json: &str) {
 fn option(name: &str) -> Option<String> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     arguments.nth(1)
+}
+
+/// Cargo runs benches in the folder of their package; a file is meant from the folder of the project.
+fn file(name: &str) -> Option<PathBuf> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    option(name).map(|path| project.join(path))
 }
 
 fn measure(scenario: &Scenario, peers: &[Peer], folder: &Path) -> Row {
@@ -130,7 +136,7 @@ fn by_hand<'a>(filter: &Filter<'_>, calls: &'a [SeccompData]) -> Entrant<'a> {
     })
 }
 
-fn theirs(peer: &Peer, files: &[std::path::PathBuf; 2], scenario: &Scenario, sum: u64) -> Entrant<'static> {
+fn theirs(peer: &Peer, files: &[PathBuf; 2], scenario: &Scenario, sum: u64) -> Entrant<'static> {
     let left_out = |why| println!("{} is left out of {}: {why}", peer.name, scenario.name);
     let mut running = peer.start(files).map_err(left_out).ok();
     if let Some(running) = running.as_ref().filter(|_| peer.values) {

@@ -39,10 +39,7 @@ fn main() {
     let call = SeccompData::new(X86_64, 1, [0; 6]);
     let records = vec![call.to_bytes(Endian::NATIVE); most];
     for kind in Kind::ALL {
-        println!(
-            "| {kind}: instructions, calls | {} |",
-            columns(&counts, |count| count.to_string())
-        );
+        println!("| {kind}: instructions | {} |", columns(&counts, thousands));
         println!("|---|{}", "--:|".repeat(counts.len()));
         for insns in INSNS {
             let filters = [Filter::load(of_length(insns)).expect("the kernel would install it")];
@@ -67,6 +64,17 @@ fn most() -> Option<usize> {
 fn columns(counts: &[usize], cell: impl Fn(usize) -> String) -> String {
     let cells: Vec<String> = counts.iter().map(|count| cell(*count)).collect();
     cells.join(" | ")
+}
+
+/// 10,000
+fn thousands(count: usize) -> String {
+    let digits = count.to_string().into_bytes();
+    let groups: Vec<&str> = digits
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| str::from_utf8(group).ok())
+        .collect();
+    groups.join(",")
 }
 
 /// Nanoseconds that a call takes in a batch. Each has to return `value`.

@@ -18,7 +18,7 @@ apt() {
 }
 ls libseccomp_*.orig.tar.gz >/dev/null 2>&1 || { apt update && apt source --download-only --tar-only libseccomp; }
 tar xzf libseccomp_*.orig.tar.gz --strip-components=2 --wildcards '*/tools/bpf.h' '*/tools/util.[ch]' \
-    '*/tools/scmp_bpf_sim.c'
+    '*/tools/scmp_bpf_sim.c' || { rm libseccomp_*.orig.tar.gz; exit 1; }
 sed -e 's/^static void bpf_execute(/static uint32_t bpf_execute(/' -e 's/end_action(k, ip_c);/return k;/' \
     -e 's/^int main(/int simulator(/' scmp_bpf_sim.c >simulator.c
 grep -q '^static uint32_t bpf_execute(' simulator.c && grep -q 'return k;' simulator.c || {

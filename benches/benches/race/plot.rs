@@ -37,7 +37,7 @@ pub(crate) fn draw(rows: &[Value]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {:.0} {height:.0}\" font-family=\"sans-serif\" \
          font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
-        LEFT + WIDTH + 20.0
+        LEFT + WIDTH + 40.0
     );
     text(
         &mut svg,
