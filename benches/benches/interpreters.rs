@@ -9,7 +9,8 @@
 //! what is needed as `gcc`, `libpcap-dev`, `golang-go` and `golang-golang-x-net-dev`; the source of libseccomp and the
 //! crates are fetched, and kept in `target/`.
 //!
-//! `--only NAME` takes filters of that name. `--json FILE` writes the figures down, `--markdown FILE` makes a table of
+//! `--only NAME` takes filters of that name, and `--every` all of the corpus beside the checkout that name x86-64;
+//! `--against PEER` takes peers of that name. `--json FILE` writes the figures down, `--markdown FILE` makes a table of
 //! them, `--plot FILE` draws them, and `--from FILE` draws figures that were written down.
 
 #![forbid(unsafe_code)]
@@ -49,15 +50,19 @@ fn main() {
         return plot(&std::fs::read_to_string(path).expect("figures"));
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let peers = build::build(folder.path());
+    let mut peers = build::build(folder.path());
+    let (every, against) = (flag("--every"), option("--against").unwrap_or_default());
+    peers.retain(|peer| peer.name.contains(&against));
     let only = option("--only").unwrap_or_default();
     let mut rows = Vec::new();
-    for scenario in scenarios().iter().filter(|scenario| scenario.name.contains(&only)) {
+    let all = if every { scenario::every() } else { scenarios() };
+    for scenario in all.iter().filter(|scenario| scenario.name.contains(&only)) {
         let row = measure(scenario, &peers, folder.path());
         report::show(&row, rows.is_empty());
         rows.push(row);
     }
     report::show_steady(&rows);
+    report::show_losses(&rows);
     if let Some(path) = file("--json") {
         std::fs::write(path, report::to_json(&rows)).expect("written");
     }
@@ -73,6 +78,10 @@ fn plot(json: &str) {
         let rows: Vec<serde_json::Value> = serde_json::from_str(json).expect("figures");
         std::fs::write(path, plot::draw(&rows)).expect("written");
     }
+}
+
+fn flag(name: &str) -> bool {
+    std::env::args().any(|argument| argument == name)
 }
 
 fn option(name: &str) -> Option<String> {

@@ -44,6 +44,48 @@ pub(crate) fn show_steady(rows: &[Row]) {
     );
 }
 
+/// Times below this are mostly noise where they are the difference of two.
+const LITTLE: f64 = 2.0;
+
+/// Prints for how many filters an engine of ours took longer than somebody.
+pub(crate) fn show_losses(rows: &[Row]) {
+    let names = rows.first().map(|row| row.results.iter().map(|result| result.name));
+    let others: Vec<&str> = names
+        .into_iter()
+        .flatten()
+        .filter(|name| !OURS.contains(name))
+        .collect();
+    for (ours, theirs) in ["specialised", "predecoded"]
+        .into_iter()
+        .flat_map(|ours| others.iter().map(move |theirs| (ours, theirs)))
+    {
+        let times = rows
+            .iter()
+            .filter_map(|row| Some((time(row, ours)?, time(row, theirs)?)));
+        let (much, little): (Vec<_>, Vec<_>) = times.partition(|(_, theirs)| *theirs >= LITTLE);
+        let lost = |times: &[(f64, f64)]| times.iter().filter(|(ours, theirs)| ours > theirs).count();
+        let (of_much, of_little) = (much.len(), little.len());
+        print!(
+            "{ours} took longer than {theirs} for {} of {of_much} filters",
+            lost(&much)
+        );
+        match of_little {
+            0 => println!(),
+            _ => println!(
+                " that take it {LITTLE} ns or more, and {} of {of_little} others",
+                lost(&little)
+            ),
+        }
+    }
+}
+
+/// Who is not held against our engines.
+const OURS: [&str; 4] = ["table by hand", "specialised", "predecoded", "reference"];
+
+fn time(row: &Row, name: &str) -> Option<f64> {
+    row.results.iter().find(|result| result.name == name)?.time
+}
+
 fn is_steady(result: &Result) -> bool {
     let ends = result.quartiles.zip(result.time);
     ends.is_some_and(|(quartiles, time)| quartiles.iter().all(|end| (end - time).abs() <= time.abs() / 10.0))

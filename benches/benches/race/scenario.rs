@@ -61,6 +61,24 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     all
 }
 
+/// Every filter of the corpus that names x86-64, which the calls are of.
+pub(crate) fn every() -> Vec<Scenario> {
+    let Some(corpus) = corpus() else { return Vec::new() };
+    let files = std::fs::read_dir(corpus.join("bpf")).expect("filters").flatten();
+    let mut names: Vec<String> = files
+        .filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    let calls = traces(&corpus);
+    let all = names.into_iter().map(|name| Scenario {
+        program: program(&corpus, &name),
+        calls: calls.clone(),
+        name,
+    });
+    all.filter(|scenario| scenario.program.iter().any(|insn| insn.k == 0xc000_003e))
+        .collect()
+}
+
 /// The folder of real filters and traces.
 pub(crate) fn corpus() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
