@@ -11,7 +11,7 @@ const LEFT: u32 = 0;
 
 impl Program {
     /// Runs the program from the start.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, call: &SeccompData) -> Outcome {
         self.run_from(0, Registers::default(), call)
     }
@@ -20,7 +20,7 @@ impl Program {
     ///
     /// The loop has the few steps that most calls consist of; a small loop is what makes it fast. The others are
     /// [`operate`](Self::operate)'s.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run_from(&self, mut pc: u16, mut registers: Registers, call: &SeccompData) -> Outcome {
         let mut insns = 0_u32;
         let value = loop {

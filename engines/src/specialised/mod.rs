@@ -231,27 +231,26 @@ impl Specialised {
     /// What stands in the table for a call.
     #[inline]
     fn find(&self, call: &SeccompData) -> Entry {
+        let Reach { arches, windows } = &self.reach;
+        let row = arches.iter().position(|&arch| arch == call.arch);
+        let row = row.unwrap_or(arches.len()).wrapping_mul(windows.len());
         let number = call.nr.cast_unsigned() as usize;
-        // Most calls are of the first architecture, and in the first window.
-        let place = if self.reach.arches.first() == Some(&call.arch) && number < WINDOW {
-            Some(number)
-        } else {
-            self.place(call)
-        };
+        // Most calls are in the first window.
+        let column = if number < WINDOW { Some(0) } else { self.column(number) };
+        let place = column.map(|column| {
+            row.wrapping_add(column)
+                .wrapping_mul(WINDOW)
+                .wrapping_add(number % WINDOW)
+        });
         let entry = place.and_then(|place| self.entries.get(place));
         entry.copied().unwrap_or(Entry::Whole)
     }
 
-    /// Where a call stands in the tables.
+    /// The window of a number.
     #[inline(never)]
-    fn place(&self, call: &SeccompData) -> Option<usize> {
-        let Reach { arches, windows } = &self.reach;
-        let row = arches.iter().position(|&arch| arch == call.arch);
-        let row = row.unwrap_or(arches.len()).wrapping_mul(windows.len());
-        let number = call.nr.cast_unsigned();
-        let column = windows.iter().position(|&window| window == number / 512)?;
-        let table = row.wrapping_add(column).wrapping_mul(WINDOW);
-        Some(table.wrapping_add(number as usize % WINDOW))
+    fn column(&self, number: usize) -> Option<usize> {
+        let windows = &self.reach.windows;
+        windows.iter().position(|&window| window as usize == number / WINDOW)
     }
 
     /// The value of a call that is not known without its arguments. It is kept apart from what most calls need, which is
