@@ -6,6 +6,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, reason = "a fuzz target speaks by panicking")]
 
+use core::time::Duration;
+
+use callproof_verifier::Limits;
+
 mod choices;
 mod emulator;
 mod language;
@@ -38,6 +42,18 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("written", written),
     ("witnesses", witnesses),
 ];
+
+/// A fuzzer wants many answers rather than hard ones.
+fn limits() -> Limits {
+    Limits {
+        nodes: 20_000,
+        steps: 1_000_000,
+        gates: 1 << 14,
+        conflicts: 1_000,
+        time: Duration::from_millis(500),
+        ..Limits::default()
+    }
+}
 
 /// The first byte as a number, and the others.
 fn head(bytes: &[u8]) -> (u8, &[u8]) {

@@ -1,14 +1,12 @@
 //! The checker and the verifier.
 
-use core::time::Duration;
-
 use callproof_policy::{AbiItem, AbiList, ByteOrder, Env, Item, parse_properties};
 use callproof_testgen::{Bytes, Choose as _, Harvest, Seed, program};
-use callproof_verifier::{Answer, AskError, Limits, Query, Session};
+use callproof_verifier::{Answer, AskError, Query, Session};
 use callproof_vm::{Action, Chain, Filter, Insn, Machine};
 
 use crate::emulator::instructions;
-use crate::head;
+use crate::{head, limits};
 
 /// A proof file of any bytes about a filter of any bytes is refused, or what it claims is heeded by the emulator.
 pub fn proofs(bytes: &[u8]) {
@@ -37,15 +35,7 @@ pub fn claims(bytes: &[u8]) {
     let program = program(&mut choices);
     let Ok(filter) = Filter::load(&program[..]) else { return };
     let filters = [filter];
-    // A fuzzer wants many answers rather than hard ones.
-    let limits = Limits {
-        nodes: 20_000,
-        steps: 1_000_000,
-        gates: 1 << 14,
-        conflicts: 1_000,
-        time: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = limits();
     let Ok(file) = parse_properties("fuzz", CLAIMS) else {
         panic!("the claims are not read");
     };
