@@ -14,13 +14,17 @@ mod choices;
 mod emulator;
 mod language;
 mod proofs;
+mod tasks;
 mod text;
+mod watched;
 
 pub use choices::{policy_filter, witnesses, written};
 pub use emulator::{admission, canary, engines};
 pub use language::{cases, compiled, policies};
 pub use proofs::{claims, proofs};
+pub use tasks::tasks;
 pub use text::{batch, filters, round_trip, traces};
+pub use watched::watched;
 
 /// A function that panics when something is wrong.
 pub type Target = fn(&[u8]);
@@ -29,6 +33,8 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("admission", admission),
     ("engines", engines),
+    ("watched", watched),
+    ("tasks", tasks),
     ("filters", filters),
     ("round_trip", round_trip),
     ("batch", batch),
