@@ -54,9 +54,9 @@ fn limits() -> Limits {
     Limits {
         nodes: 20_000,
         steps: 1_000_000,
-        gates: 1 << 14,
-        conflicts: 1_000,
-        time: Duration::from_millis(500),
+        gates: 1 << 13,
+        conflicts: 500,
+        time: Duration::from_millis(200),
         ..Limits::default()
     }
 }
