@@ -5,17 +5,13 @@ use callproof_formats::policy::{PolicyFormat, PolicyWriteOptions, write_policy};
 use callproof_policy::{CompileOptions, Env, GroundPolicy, Policy, compile};
 use callproof_testgen::policy::{PolicyShape, policy};
 use callproof_testgen::{Bytes, Choose as _};
-use callproof_verifier::Limits;
 use callproof_vm::{Filter, Insn};
 
-use crate::{head, one};
+use crate::{head, limits, one};
 
 fn judge() -> Judge {
     Judge {
-        limits: Limits {
-            nodes: 20_000,
-            ..Limits::default()
-        },
+        limits: limits(),
         ..Judge::default()
     }
 }

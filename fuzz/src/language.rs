@@ -4,10 +4,9 @@ use callproof::ErrorKind;
 use callproof_formats::cases::read_cases;
 use callproof_formats::policy::{MinijailReader, PolicyFormat, PolicyOptions, PolicyRead, Runtime, read_policy};
 use callproof_policy::{AbiItem, AbiList, ByteOrder, Env, Problems, parse_policy, parse_properties};
-use callproof_verifier::Limits;
 use callproof_vm::Machine;
 
-use crate::{head, one};
+use crate::{head, limits, one};
 
 /// A case file and a file of claims: read, or problems that lie within the text; claims print as they are read.
 pub fn cases(bytes: &[u8]) {
@@ -78,12 +77,8 @@ pub fn compiled(bytes: &[u8]) {
     let Ok(policy) = parse_policy("fuzz", text) else { return };
     let env = Env::new(AbiList::of([AbiItem::Any]));
     let Ok(ground) = policy.ground(&env) else { return };
-    let limits = Limits {
-        nodes: 20_000,
-        ..Limits::default()
-    };
     for order in [ByteOrder::OfArch, ByteOrder::Fixed(callproof_vm::Endian::Big)] {
-        if let Err(error) = callproof::compile(&ground, Machine::default(), order, &limits) {
+        if let Err(error) = callproof::compile(&ground, Machine::default(), order, &limits()) {
             assert!(error.kind != ErrorKind::Bug, "{error}");
         }
     }

@@ -6,17 +6,25 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, reason = "a fuzz target speaks by panicking")]
 
+use core::time::Duration;
+
+use callproof_verifier::Limits;
+
 mod choices;
 mod emulator;
 mod language;
 mod proofs;
+mod tasks;
 mod text;
+mod watched;
 
 pub use choices::{policy_filter, witnesses, written};
 pub use emulator::{admission, canary, engines};
 pub use language::{cases, compiled, policies};
 pub use proofs::{claims, proofs};
+pub use tasks::tasks;
 pub use text::{batch, filters, round_trip, traces};
+pub use watched::watched;
 
 /// A function that panics when something is wrong.
 pub type Target = fn(&[u8]);
@@ -25,6 +33,8 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("admission", admission),
     ("engines", engines),
+    ("watched", watched),
+    ("tasks", tasks),
     ("filters", filters),
     ("round_trip", round_trip),
     ("batch", batch),
@@ -38,6 +48,18 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("written", written),
     ("witnesses", witnesses),
 ];
+
+/// A fuzzer wants many answers rather than hard ones.
+fn limits() -> Limits {
+    Limits {
+        nodes: 20_000,
+        steps: 1_000_000,
+        gates: 1 << 13,
+        conflicts: 500,
+        time: Duration::from_millis(200),
+        ..Limits::default()
+    }
+}
 
 /// The first byte as a number, and the others.
 fn head(bytes: &[u8]) -> (u8, &[u8]) {

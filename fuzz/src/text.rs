@@ -80,7 +80,9 @@ pub fn batch(bytes: &[u8]) {
             let _ = Chain::new(&filters).run(&request.data, machine);
         }
     }
-    let _ = Vector::parse(text);
+    if let Ok(vector) = Vector::parse(text) {
+        same_line(&vector);
+    }
     for abi in [Abi::X86_64, Abi::I386, Abi::S390x] {
         if let Ok(data) = call::parse(text, abi) {
             let printed = call::print(&data);
@@ -93,24 +95,44 @@ pub fn batch(bytes: &[u8]) {
     }
 }
 
+/// A recorded answer is read again as it is written; of kernels and scenarios there is no writer.
+fn same_line(vector: &Vector) {
+    let line = match vector {
+        Vector::Chain(chain) => chain.to_line(),
+        Vector::Room(room) => room.to_line(),
+        Vector::Eval(eval) => eval.to_line(),
+        Vector::Valid(valid) => valid.to_line(),
+        _ => return,
+    };
+    let again = Vector::parse(&line);
+    assert!(again.as_ref().is_ok_and(|again| again == vector), "{line}: {again:?}");
+}
+
 /// Reading ends, with calls or an error, and with no more calls than bytes.
 pub fn traces(bytes: &[u8]) {
-    const FORMATS: [Option<TraceFormat>; 6] = [
+    const FORMATS: [Option<TraceFormat>; 7] = [
         None,
         Some(TraceFormat::Strace),
         Some(TraceFormat::StraceSummary),
         Some(TraceFormat::Audit),
         Some(TraceFormat::Journal),
         Some(TraceFormat::Records),
+        Some(TraceFormat::Signal),
     ];
+    const ABIS: [Abi; 5] = [Abi::X86_64, Abi::I386, Abi::Aarch64, Abi::S390x, Abi::Mips];
     let (number, bytes) = head(bytes);
     let options = TraceOptions {
         format: one(&FORMATS, number).flatten(),
-        ..TraceOptions::default()
+        abi: one(&ABIS, number / 7).unwrap_or(Abi::X86_64),
+        endian: one(&ENDIANS, number / 35).unwrap_or_default(),
     };
     // A few kilobytes of gzip may hold gigabytes: as far as a fuzzer waits.
     const MOST: usize = 1 << 16;
     if let Ok(reader) = read_trace(bytes, &options) {
-        reader.take(MOST).for_each(drop);
+        for call in reader.take(MOST).flatten() {
+            if let Some(data) = call.data() {
+                assert!(call.fits(&data), "{call:?} is not {data:x?}");
+            }
+        }
     }
 }
