@@ -6,7 +6,7 @@ use callproof_testgen::{Bytes, Caller, Choose as _, Harvest, program};
 use callproof_vm::bitmap::{Bypass, Platform};
 use callproof_vm::effect::{Convention, Disposition, Effect, Logged, Scope};
 use callproof_vm::install::{Fprog, Pointer, Request, Shortage, Success};
-use callproof_vm::task::{Admin, EntryStops, FilterId, Host, Observed, ThreadId, World, option};
+use callproof_vm::task::{Admin, EntryStops, Failed, FilterId, Host, Observed, ThreadId, World, option};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine, SeccompData};
 
 use crate::watched::{kernel, small};
@@ -144,17 +144,11 @@ impl<'b> Play<'b> {
     }
 
     /// Writes down what an installation did.
-    fn heed(
-        &mut self,
-        at: usize,
-        id: ThreadId,
-        program: &[Insn],
-        installed: Result<Success, callproof_vm::task::Failed>,
-    ) {
+    fn heed(&mut self, at: usize, id: ThreadId, program: &[Insn], installed: Result<Success, Failed>) {
         let synced = match installed {
             Ok(Success::Installed { synced, .. }) => synced,
             Ok(success) => panic!("an installation answers {success:?}"),
-            Err(failed) => return assert!(!failed.to_string().is_empty()),
+            Err(failed) => return self.failed(failed),
         };
         assert!(
             Filter::load_on(self.kernel(), program).is_ok(),
@@ -229,7 +223,25 @@ impl<'b> Play<'b> {
                     .for_each(|(_, known)| known.no_new_privs = true);
             }
             Ok(success) => assert!(success.returns() >= 0, "{success:?}"),
-            Err(failed) => assert!(!failed.to_string().is_empty()),
+            Err(failed) => self.failed(failed),
+        }
+    }
+
+    /// A refusal is told as an error, or names a thread that runs.
+    fn failed(&self, failed: Failed) {
+        assert!(!failed.to_string().is_empty());
+        if let Failed::Refused(refusal) = failed {
+            let returned = refusal.returns();
+            let named = |id: &ThreadId| i64::from(id.tid()) == returned;
+            let thread = self.threads.iter().any(|(id, known)| named(id) && !known.ended);
+            assert!(
+                if refusal.errno().is_some() {
+                    returned < 0
+                } else {
+                    thread
+                },
+                "{refusal:?}"
+            );
         }
     }
 
