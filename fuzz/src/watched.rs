@@ -2,6 +2,7 @@
 
 use callproof_testgen::{Bytes, Caller, Choose as _, Harvest, constant, near_valid, program, realistic};
 use callproof_vm::bitmap::{Bypass, Platform, constantly_allows, obstacle};
+use callproof_vm::length::{check_budget, check_chain};
 use callproof_vm::observe::{Converted, Count, Coverage, Next, Observer, Step, WordsRead};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine, Outcome, SeccompData, Verdict};
 
@@ -27,6 +28,7 @@ pub fn watched(bytes: &[u8]) {
         kernel: kernel(&mut choices),
         ..Machine::default()
     };
+    room(&filters, choices.below(1000), machine);
     let harvest = Harvest::of(&program);
     for _ in 0..4 {
         let caller = Caller::any(&mut choices);
@@ -73,8 +75,31 @@ fn refused(program: &[Insn]) {
     for violation in rejected.violations() {
         let named = violation.at.is_none_or(|(pc, insn)| program.get(pc) == Some(&insn));
         assert!(named && !violation.to_string().is_empty(), "{violation:?}");
+        assert!(!violation.rule.name().is_empty());
     }
     assert!(!rejected.to_string().is_empty());
+    assert_eq!(rejected.program(), program);
+}
+
+/// A thread has room for 32,768 instructions, and each filter below another takes four more.
+fn room(filters: &[Filter<'_>], copies: u32, machine: Machine) {
+    const ROOM: u64 = 32_768;
+    const PENALTY: u64 = 4;
+    for filter in filters {
+        let length = filter.charged_len(machine.kernel);
+        let below = u64::from(copies).saturating_mul(u64::from(length).saturating_add(PENALTY));
+        let fits = below.saturating_add(length.into()) <= ROOM;
+        let all = copies.saturating_add(1) as usize;
+        assert_eq!(
+            check_chain(core::iter::repeat_n(length, all)).is_ok(),
+            fits,
+            "{all} filters of {length}"
+        );
+        assert_eq!(
+            check_budget(core::iter::repeat_n(length, copies as usize), length).is_ok(),
+            fits
+        );
+    }
 }
 
 /// Remembers where the last step led.
