@@ -253,18 +253,6 @@ impl Specialised {
         windows.iter().position(|&window| window as usize == number / WINDOW)
     }
 
-    /// The value of a call that is not known without its arguments. It is kept apart from what most calls need, which is
-    /// the faster for being short.
-    #[inline(never)]
-    fn value_of(&self, entry: Entry, call: &SeccompData) -> u32 {
-        match entry {
-            Entry::Known { value, .. } => value,
-            Entry::Depends { root, .. } => self.residuals.run(root, call, self.whole.programs()).value,
-            Entry::Parts { first, len } => self.judge(first, len, call).verdict.value,
-            Entry::Whole => self.whole.value(call),
-        }
-    }
-
     fn judge(&self, first: u16, len: u16, call: &SeccompData) -> Decision {
         let parts = self
             .parts
@@ -319,7 +307,8 @@ impl Engine for Specialised {
     fn value(&self, call: &SeccompData) -> u32 {
         match self.find(call) {
             Entry::Known { value, .. } => value,
-            other => self.value_of(other, call),
+            Entry::Depends { root, .. } => self.residuals.value(root, call, self.whole.programs()),
+            Entry::Parts { .. } | Entry::Whole => self.decide(call).verdict.value,
         }
     }
 }

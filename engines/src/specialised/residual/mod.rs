@@ -109,7 +109,7 @@ impl Residuals {
     }
 
     /// What the program that begins at a node makes of a call: its value is what comes of it when there is no other one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run(&self, root: Id, call: &SeccompData, programs: &[Program]) -> Outcome {
         let (mut id, mut count) = (root, 0_u32);
         loop {
@@ -151,7 +151,14 @@ impl Residuals {
         }
     }
 
+    /// The value that [`run`](Self::run) gives. Apart from it, nothing is counted.
+    #[inline(never)]
+    pub(super) fn value(&self, root: Id, call: &SeccompData, programs: &[Program]) -> u32 {
+        self.run(root, call, programs).value
+    }
+
     #[cold]
+    #[inline(never)]
     fn resume(&self, state: u16, call: &SeccompData, programs: &[Program]) -> Outcome {
         let resume = self.resumes.get(usize::from(state));
         let program = resume.and_then(|(filter, state)| Some((programs.get(*filter)?, state)));

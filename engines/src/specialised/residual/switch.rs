@@ -43,12 +43,15 @@ impl Switch {
     #[inline(always)]
     pub(super) fn find(&self, call: &SeccompData) -> Goal {
         let value = field(call, self.field).wrapping_shr(u32::from(self.shift)) & self.mask;
-        let after = match <&[u64; FEW]>::try_from(&*self.starts) {
-            // Counting all of a few has no branch that could be guessed wrong.
-            Ok(few) => few.iter().map(|&start| usize::from(start <= value)).sum(),
-            Err(_) => self.starts.partition_point(|&start| start <= value),
+        let at = match <&[u64; FEW]>::try_from(&*self.starts) {
+            // Three choices without a branch that could be guessed wrong.
+            Ok(few) => [4, 2, 1].into_iter().fold(0, |at: usize, step| {
+                let begun = few.get((at | step) & 7).is_some_and(|&start| start <= value);
+                if begun { at | step } else { at }
+            }),
+            Err(_) => self.starts.partition_point(|&start| start <= value).wrapping_sub(1),
         };
-        self.goals.get(after.wrapping_sub(1)).copied().unwrap_or_default()
+        self.goals.get(at).copied().unwrap_or_default()
     }
 
     pub(super) fn memory(&self) -> usize {
