@@ -4,10 +4,11 @@
 //! instructions, and values side by side mostly lead to the same.
 
 use callproof_vm::Insn;
-use callproof_vm::isa::{Cond, Op, Src};
+use callproof_vm::isa::{Op, Src};
 
 use super::decode::targets;
 use crate::ranges::{Range, cut};
+use crate::test::Test;
 
 /// Values below this are looked up without a search; call numbers are.
 const LOW: usize = 512;
@@ -110,18 +111,15 @@ const ALL: Range = Range {
 };
 
 /// The values that pass a test, where they are a range: none for a test of bits.
-fn asks(insn: Insn) -> Option<Option<Range>> {
+fn asks(insn: Insn) -> Option<Range> {
     let Some(Op::Jump(cond, Src::K)) = insn.op() else {
         return None;
     };
-    let first = u64::from(insn.k);
-    let from = |first: u64| Range { first, ..ALL };
-    match cond {
-        Cond::Jeq => Some(Some(Range { first, last: first })),
-        Cond::Jge => Some(Some(from(first))),
-        Cond::Jgt => Some((insn.k < u32::MAX).then(|| from(first.wrapping_add(1)))),
-        Cond::Jset => None,
-    }
+    let (first, last) = Test::new(cond, insn.k).range(u32::MAX)?;
+    Some(Range {
+        first: first.into(),
+        last: last.into(),
+    })
 }
 
 /// Some values that are on the same way.
@@ -181,8 +179,7 @@ impl Walk<'_> {
                 group.at = Goal { pc: yes, insns };
                 continue;
             }
-            let passing = asks(insn)?;
-            let values = passing.map_or_else(Vec::new, |range| cut(&mut group.values, range));
+            let values = cut(&mut group.values, asks(insn)?);
             group.at = Goal { pc: no, insns };
             return Some(Group {
                 at: Goal { pc: yes, insns },

@@ -253,6 +253,27 @@ impl Specialised {
         windows.iter().position(|&window| window as usize == number / WINDOW)
     }
 
+    fn decide_by(&self, entry: Entry, call: &SeccompData) -> Decision {
+        match entry {
+            Entry::Known { verdict, insns, .. } => match self.verdicts.get(usize::from(verdict)) {
+                Some(verdict) => Decision {
+                    verdict: *verdict,
+                    insns: u64::from(insns),
+                },
+                None => self.whole.decide(call),
+            },
+            Entry::Depends { root, before } => {
+                let outcome = self.residuals.run(root, call, self.whole.programs());
+                Decision {
+                    verdict: combine([(0, outcome.value)], self.machine.kernel),
+                    insns: u64::from(before).wrapping_add(u64::from(outcome.insns)),
+                }
+            }
+            Entry::Parts { first, len } => self.judge(first, len, call),
+            Entry::Whole => self.whole.decide(call),
+        }
+    }
+
     fn judge(&self, first: u16, len: u16, call: &SeccompData) -> Decision {
         let parts = self
             .parts
@@ -283,24 +304,7 @@ impl Specialised {
 
 impl Engine for Specialised {
     fn decide(&self, call: &SeccompData) -> Decision {
-        match self.find(call) {
-            Entry::Known { verdict, insns, .. } => match self.verdicts.get(usize::from(verdict)) {
-                Some(verdict) => Decision {
-                    verdict: *verdict,
-                    insns: u64::from(insns),
-                },
-                None => self.whole.decide(call),
-            },
-            Entry::Depends { root, before } => {
-                let outcome = self.residuals.run(root, call, self.whole.programs());
-                Decision {
-                    verdict: combine([(0, outcome.value)], self.machine.kernel),
-                    insns: u64::from(before).wrapping_add(u64::from(outcome.insns)),
-                }
-            }
-            Entry::Parts { first, len } => self.judge(first, len, call),
-            Entry::Whole => self.whole.decide(call),
-        }
+        self.decide_by(self.find(call), call)
     }
 
     #[inline]
@@ -308,7 +312,7 @@ impl Engine for Specialised {
         match self.find(call) {
             Entry::Known { value, .. } => value,
             Entry::Depends { root, .. } => self.residuals.value(root, call, self.whole.programs()),
-            Entry::Parts { .. } | Entry::Whole => self.decide(call).verdict.value,
+            other => self.decide_by(other, call).verdict.value,
         }
     }
 }
