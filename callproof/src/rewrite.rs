@@ -3,9 +3,7 @@
 use core::fmt::Write as _;
 
 use callproof_formats::Position;
-use callproof_formats::policy::{
-    PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, read_policy, write_policy_text,
-};
+use callproof_formats::policy::{PolicyFormat, PolicyText, PolicyWriteOptions, write_policy_text};
 use callproof_policy::{GroundPolicy, Policy, Problem, Problems};
 use callproof_vm::Insn;
 
@@ -13,6 +11,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::programs::{Compiled, reading};
 use crate::relate::{self, Decision};
+use crate::source::Reading;
 
 /// What the two sides are called in a witness.
 const NAMES: [&str; 2] = ["the policy", "what was written"];
@@ -137,28 +136,15 @@ impl Writer<'_> {
 
 /// What a text means to the reader of its format.
 fn meaning(text: &PolicyText, format: PolicyFormat, options: &Options) -> Result<GroundPolicy, Error> {
-    let reading = reading(options);
-    let said = PolicyOptions {
+    let reading = Reading {
         abis: text.abis.clone(),
-        caps: reading.caps.iter().cloned().collect(),
-        kernel: reading.kernel,
-        runtime: reading.runtime,
-        ..PolicyOptions::default()
+        select: None,
+        ..reading(options)
     };
-    let unreadable = |problems: &[_]| {
-        let error = Error::text(NAMES[1], &text.text, problems);
+    reading.meaning(NAMES[1], &text.text, format).map_err(|error| {
         let message = format!("it was written as {format} and cannot be read: {}", error.message);
         Error { message, ..error }
-    };
-    let read = read_policy(NAMES[1], text.text.as_bytes(), Some(format), &said);
-    let read = read.map_err(|problems| unreadable(&problems.problems))?;
-    match read.policies.as_slice() {
-        [policy] => policy.ground(&reading.env).map_err(|problems| unreadable(&problems)),
-        many => Err(Error::input(format_args!(
-            "what was written as {format} comes to {} filters",
-            many.len()
-        ))),
-    }
+    })
 }
 
 #[cfg(test)]

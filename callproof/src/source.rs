@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use callproof_abi::Abi;
 use callproof_formats::policy::{Note, PolicyFormat, PolicyOptions, Runtime, detect_policy, read_policy};
 use callproof_formats::{Format, MAX_BYTES, ReadOptions};
-use callproof_policy::{AbiItem, AbiList, Env, GroundPolicy, Policy};
+use callproof_policy::{AbiItem, AbiList, Env, GroundPolicy, Policy, Problem};
 use callproof_vm::{Chain, Endian, Filter, Insn, Kernel, Machine};
 use miette::Diagnostic as _;
 
@@ -122,6 +122,31 @@ impl Reading {
         Ok(read.into_iter().map(|program| program.insns).collect())
     }
 
+    fn policy_options(&self) -> PolicyOptions<'static> {
+        PolicyOptions {
+            abis: self.abis.clone(),
+            caps: self.caps.iter().cloned().collect(),
+            kernel: self.kernel,
+            runtime: self.runtime,
+            select: self.select.clone(),
+            ..PolicyOptions::default()
+        }
+    }
+
+    /// What the text of one policy means to the reader of its format; `name` is what it is called.
+    pub(crate) fn meaning(&self, name: &str, text: &str, format: PolicyFormat) -> Result<GroundPolicy, Error> {
+        let told = |problems: &[Problem]| Error::text(name, text, problems);
+        let read = read_policy(name, text.as_bytes(), Some(format), &self.policy_options());
+        let read = read.map_err(|problems| told(&problems.problems))?;
+        match read.policies.as_slice() {
+            [policy] => policy.ground(&self.env).map_err(|problems| told(&problems)),
+            many => Err(Error::input(format_args!(
+                "the text comes to {} filters, and one is compared",
+                many.len()
+            ))),
+        }
+    }
+
     /// Reads a policy.
     pub(crate) fn policies(&self, name: &str, bytes: &[u8], path: &Path) -> Result<Policies, Error> {
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -137,15 +162,13 @@ impl Reading {
         };
         // Where every possible input counts, the text says for which ABIs it is.
         let every = self.env.abis == AbiList::of([AbiItem::Any]);
-        let options = PolicyOptions {
-            abis: if every { Vec::new() } else { self.abis.clone() },
-            caps: self.caps.iter().cloned().collect(),
-            kernel: self.kernel,
-            runtime: self.runtime,
-            select: self.select.clone(),
+        let mut options = PolicyOptions {
             include: &include,
-            ..PolicyOptions::default()
+            ..self.policy_options()
         };
+        if every {
+            options.abis.clear();
+        }
         let text = String::from_utf8_lossy(bytes);
         let read = read_policy(name, bytes, None, &options);
         let read = read.map_err(|problems| Error::problems(name, bytes, &problems))?;

@@ -1,6 +1,6 @@
 //! One policy through a compiler, and the filter held against the policy.
 
-use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, read_policy, write_policy};
+use callproof_formats::policy::{PolicyFormat, PolicyWriteOptions, write_policy};
 use callproof_formats::{Format, ReadOptions};
 use callproof_policy::{Env, GroundPolicy, Policy, Problems};
 use callproof_verifier::{Answer, AskError, Shown, Side};
@@ -99,11 +99,11 @@ impl Fuzz {
     /// As for [`policy`](Self::policy).
     pub fn text(&self, text: String, runs: usize) -> Result<Tried, Error> {
         let reading = reading(&self.options);
-        let meaning = match self.meaning(&text, &reading) {
+        let meaning = match reading.meaning("policy", &text, self.offer) {
             Ok(policy) => policy,
             Err(why) => {
                 return Ok(Tried {
-                    verdict: Verdict::Unoffered(why),
+                    verdict: Verdict::Unoffered(why.to_string()),
                     text,
                     output: Vec::new(),
                     complaints: String::new(),
@@ -128,25 +128,6 @@ impl Fuzz {
             output: run.output,
             complaints: run.complaints,
         })
-    }
-
-    /// What a text means to the reader of the format.
-    fn meaning(&self, text: &str, reading: &Reading) -> Result<GroundPolicy, String> {
-        let options = PolicyOptions {
-            abis: reading.abis.clone(),
-            caps: reading.caps.iter().cloned().collect(),
-            kernel: reading.kernel,
-            runtime: reading.runtime,
-            select: reading.select.clone(),
-            ..PolicyOptions::default()
-        };
-        let told = |problems: &[callproof_policy::Problem]| Error::text("policy", text, problems).to_string();
-        let read = read_policy("policy", text.as_bytes(), Some(self.offer), &options);
-        let read = read.map_err(|problems| told(&problems.problems))?;
-        match read.policies.as_slice() {
-            [policy] => policy.ground(&reading.env).map_err(|problems| told(&problems)),
-            many => Err(format!("the text comes to {} filters, and one is compared", many.len())),
-        }
     }
 
     /// Whether further runs write the same.

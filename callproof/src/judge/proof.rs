@@ -1,8 +1,6 @@
 //! Judges that decide about every call.
 
-use callproof_formats::policy::{
-    PolicyFormat, PolicyOptions, PolicyText, PolicyWriteOptions, read_policy, write_policy_text,
-};
+use callproof_formats::policy::{PolicyFormat, PolicyOptions, PolicyWriteOptions, read_policy, write_policy_text};
 use callproof_policy::{ByteOrder, CompileOptions, Env, GroundPolicy, Policy, Problems};
 use callproof_verifier::{Answer, Limits, Side};
 use callproof_vm::{Filter, Insn, Machine, SeccompData};
@@ -75,23 +73,13 @@ impl Judge {
     /// # Errors
     /// When the format cannot say it, when what is written cannot be read, or a call that shows the difference.
     pub fn written(&self, policy: &Policy, format: PolicyFormat, options: &PolicyWriteOptions) -> Judged {
-        self.rewritten(policy, format, options).map(|(_, agreement)| agreement)
-    }
-
-    /// The same, with the text.
-    pub(crate) fn rewritten(
-        &self,
-        policy: &Policy,
-        format: PolicyFormat,
-        options: &PolicyWriteOptions,
-    ) -> Result<(PolicyText, Agreement), Box<Disagreement>> {
         let told = |problems: Problems| {
             let list = problems.problems.iter().map(|problem| problem.message.as_str());
             Disagreement::new(list.collect::<Vec<_>>().join("; "))
         };
         let written = write_policy_text(policy, format, options).map_err(told)?;
         let reading = PolicyOptions {
-            abis: written.abis.clone(),
+            abis: written.abis,
             ..PolicyOptions::default()
         };
         let read = read_policy("written", written.text.as_bytes(), Some(format), &reading).map_err(told)?;
@@ -100,10 +88,7 @@ impl Judge {
             policy.ground(&options.env).map_err(told)
         };
         match read.policies.as_slice() {
-            [read] => {
-                let agreement = self.policies(&ground(read)?, &ground(policy)?)?;
-                Ok((written, agreement))
-            }
+            [read] => self.policies(&ground(read)?, &ground(policy)?),
             many => Err(Disagreement::new(format_args!(
                 "the text comes to {} filters",
                 many.len()
