@@ -37,6 +37,7 @@ mod timing;
 
 use std::path::{Path, PathBuf};
 
+use callproof_benches::option;
 use callproof_engines::{Engine, Predecoded, Specialised};
 use callproof_vm::{Filter, Machine, SeccompData};
 
@@ -82,11 +83,6 @@ fn plot(json: &str) {
 
 fn flag(name: &str) -> bool {
     std::env::args().any(|argument| argument == name)
-}
-
-fn option(name: &str) -> Option<String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1)
 }
 
 /// Cargo runs benches in the folder of their package; a file is meant from the folder of the project.

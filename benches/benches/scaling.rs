@@ -13,7 +13,7 @@
 
 use core::hint::black_box;
 
-use callproof_benches::{X86_64, of_length};
+use callproof_benches::{X86_64, of_length, option};
 use callproof_engines::{Engine, Kind, batch};
 use callproof_vm::{Endian, Filter, Machine, SeccompData};
 use rustix::time::{ClockId, clock_gettime};
@@ -31,7 +31,7 @@ const ROUNDS: usize = 15;
 const PATIENCE_NS: f64 = 2e9;
 
 fn main() {
-    let most = most().unwrap_or(10_000_000);
+    let most = option("--most").map_or(10_000_000, |most| most.parse().expect("a number of calls"));
     let counts: Vec<usize> = (0..)
         .map(|power| 10_usize.pow(power))
         .take_while(|count| *count <= most)
@@ -54,11 +54,6 @@ fn main() {
         }
         println!();
     }
-}
-
-fn most() -> Option<usize> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--most");
-    Some(arguments.nth(1)?.parse().expect("a number of calls"))
 }
 
 fn columns(counts: &[usize], cell: impl Fn(usize) -> String) -> String {

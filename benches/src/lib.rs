@@ -30,6 +30,12 @@ const KILL: Insn = Insn::stmt(0x06, 0x8000_0000);
 const LD_NR: Insn = Insn::stmt(0x20, 0);
 const LD_ARCH: Insn = Insn::stmt(0x20, 4);
 
+/// What follows an argument of this name on the command line.
+#[must_use]
+pub fn option(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
+}
+
 /// A filter with its name.
 pub type Named = (&'static str, Vec<Insn>);
 

@@ -93,13 +93,9 @@ impl Failure {
         failure
     }
 
-    /// A filter that the kernel would not install, where one is needed that runs.
-    pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self::new(Exit::Finding, message)
-    }
-
-    /// What was made is not what it was made of, and so it is not written.
-    pub(crate) fn differs(message: impl fmt::Display) -> Self {
+    /// What was asked for cannot be had, and the answer says why: the kernel would not install a filter, or what was made
+    /// is not what it was made of.
+    pub(crate) fn finding(message: impl fmt::Display) -> Self {
         Self::new(Exit::Finding, message)
     }
 

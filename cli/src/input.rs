@@ -248,7 +248,7 @@ fn about(compiled: &Compiled) -> String {
 pub(crate) fn admitted<'l>(chain: &'l [Loaded], settings: &Settings) -> Result<Vec<Filter<'l>>> {
     let admit = |one: &'l Loaded| {
         Filter::load_on(settings.kernel, one.program.as_slice()).map_err(|rejected| {
-            Failure::refused(format_args!("`{}`: {rejected}", one.name))
+            Failure::finding(format_args!("`{}`: {rejected}", one.name))
                 .with_help("`callproof check` lists every rule it breaks")
         })
     };
@@ -256,7 +256,7 @@ pub(crate) fn admitted<'l>(chain: &'l [Loaded], settings: &Settings) -> Result<V
     let budget = callproof_vm::Chain::new(&filters).check_budget(settings.machine_of(settings.layout()));
     budget.map_err(|(index, over)| {
         let name = chain.get(index).map_or("", |one| one.name.as_str());
-        Failure::refused(format_args!(
+        Failure::finding(format_args!(
             "`{name}`: the kernel refuses this filter with ENOMEM: {over}"
         ))
         .with_help("use fewer or shorter filters")

@@ -108,7 +108,7 @@ fn of_command(line: &[String]) -> Result<Vec<Found>> {
         .filter(|captured| matches!(captured.outcome, Outcome::Installed | Outcome::Listener(_)));
     let found: Vec<Found> = installed.map(found).collect::<Result<_>>()?;
     if found.is_empty() {
-        return Err(Failure::refused(format_args!("`{program}` installed no filter")));
+        return Err(Failure::finding(format_args!("`{program}` installed no filter")));
     }
     Ok(found)
 }
@@ -142,7 +142,7 @@ const fn comment(format: Format) -> Option<&'static str> {
 fn refused(error: &CaptureError) -> Failure {
     match error {
         CaptureError::NoProcess(_) | CaptureError::Gone(_) | CaptureError::Start { .. } => Failure::usage(error),
-        CaptureError::NoFilters(_) | CaptureError::Strict(_) => Failure::refused(error),
+        CaptureError::NoFilters(_) | CaptureError::Strict(_) => Failure::finding(error),
         _ => Failure::environment(error),
     }
 }

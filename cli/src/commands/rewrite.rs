@@ -71,7 +71,7 @@ fn product(
         Decision::Holds(_) => {}
         Decision::Fails(witness) => {
             let message = format!("written as {format} it means something else, and so nothing is written\n{witness}");
-            return Err(Failure::differs(message).at(name).with_help(why(settings)));
+            return Err(Failure::finding(message).at(name).with_help(why(settings)));
         }
         Decision::Undecided(tried) => {
             let message = format!("whether it means the same, written as {format}, is undecided: {tried}");

@@ -152,7 +152,7 @@ impl Asked {
 
     fn ask(&mut self, call: &SeccompData, value: u32) -> Result<Live> {
         let load = |program: &'_ Vec<Insn>| {
-            callproof_vm::Filter::load_on(self.settings.kernel, program.clone()).map_err(Failure::refused)
+            callproof_vm::Filter::load_on(self.settings.kernel, program.clone()).map_err(Failure::finding)
         };
         let filters = self.programs.iter().map(load).collect::<Result<Vec<_>>>()?;
         Ok(self.running.ask(&filters, call, value, &self.settings))
