@@ -90,12 +90,16 @@ impl Reading {
     }
 
     /// The policies of a file; `None` when it is no policy. What can be read as a filter is one, unless its name ends
-    /// in `.policy`; and so is what cannot be read, when its name ends as those of filters do: its mistake is told.
+    /// in `.policy`; and so is what cannot be read, when its name ends as those of filters do: its mistake is told. No
+    /// format of filters is JSON.
     pub(crate) fn found_policies(&self, path: &Path, bytes: &[u8]) -> Option<Result<Policies, Error>> {
         let name = path.display().to_string();
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let is_named_filter = || Format::ALL.iter().any(|format| format.extensions().contains(&ending));
-        let looks_like_one = || core::str::from_utf8(bytes).is_ok_and(|text| detect_policy(&name, text).is_ok());
+        let looks_like_one = || {
+            let is_one = |text| detect_policy(&name, text).is_ok();
+            ending == "json" || core::str::from_utf8(bytes).is_ok_and(is_one)
+        };
         let is_policy =
             ending == "policy" || (self.programs(&name, bytes).is_err() && !is_named_filter() && looks_like_one());
         is_policy.then(|| self.policies(&name, bytes, path))
