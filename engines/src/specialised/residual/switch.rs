@@ -9,7 +9,7 @@ use super::build::Pending;
 use super::{Full, Id, MAX_SWITCHES, Node, Residuals, Source};
 use crate::place::{Place, field};
 use crate::ranges::{Range, cut};
-use crate::specialised::state::{ARCH, Calls, Next, State, Value};
+use crate::specialised::state::{Calls, Next, State, Value};
 use crate::test::Test;
 
 /// Fewer tests than this are faster one by one.
@@ -74,8 +74,7 @@ impl Key {
     /// A test of the high half begins a test of the whole.
     fn of(index: u8, mask: u32, residuals: &Residuals) -> Self {
         let high = Place::new(index, residuals.machine.endian).shift == 32;
-        // Number and architecture lie side by side, but nobody compares them as one.
-        if high && mask == u32::MAX && index > ARCH {
+        if high && mask == u32::MAX {
             // Halves of a field differ in the lowest bit of their index.
             Self::Field {
                 low: index ^ 1,
